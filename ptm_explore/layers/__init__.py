@@ -1,0 +1,1 @@
+"""The parts every model is made of. None of them knows a model's name."""

@@ -1,0 +1,124 @@
+"""BERT (Devlin et al. 2019, arXiv 1810.04805): an encoder that reads both ways, trained on masked words.
+
+Against the paper: GELU is the exact one of the Hugging Face checkpoints by default ("gelu_tanh" is the one
+of Google's code), and the parts a checkpoint may lack (pooler and heads) are optional.
+
+B batch, T tokens, D d_model, V vocabulary, N predicted positions
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor, nn
+
+from ptm_explore.layers.blocks import PostNormBlock
+from ptm_explore.layers.dropout import Dropout
+from ptm_explore.layers.embeddings import Embeddings
+from ptm_explore.layers.taps import Taps, at, tap
+from ptm_explore.models.heads import MlmHead, Output, Pooler, select
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    vocab_size: int = 30522
+    d_model: int = 768
+    n_layers: int = 12
+    n_heads: int = 12  # d_model / n_heads is the head size, 64 in every published BERT
+    d_ff: int = 3072
+    max_len: int = 512  # rows of the position table: the hard limit on length
+    dropout: float = 0.1
+    attention_dropout: float = 0.1  # on the attention weights
+    n_segments: int = 2  # sentence A and sentence B
+    activation: str = "gelu"
+    norm_eps: float = 1e-12
+    init_std: float = 0.02
+
+
+PRESETS = {
+    "bert-base": BertConfig(),
+    "bert-large": BertConfig(d_model=1024, n_layers=24, n_heads=16, d_ff=4096),
+    # Turc et al. 2019, "Well-read students": the small BERTs that Google released
+    "bert-tiny": BertConfig(d_model=128, n_layers=2, n_heads=2, d_ff=512),
+    "bert-small": BertConfig(d_model=512, n_layers=4, n_heads=8, d_ff=2048),
+    "bert-medium": BertConfig(d_model=512, n_layers=8, n_heads=8, d_ff=2048),
+}
+
+
+class BertBody(nn.Module):
+    """Embeddings and a stack of post-norm blocks."""
+
+    def __init__(self, config: BertConfig):
+        super().__init__()
+        c = config
+        self.embeddings = Embeddings(
+            c.vocab_size, c.d_model, c.max_len, c.dropout, c.n_segments, c.norm_eps
+        )
+        block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
+        self.layers = nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_layers))
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "B T"],
+        attention_mask: Bool[Tensor, "B T"] | None = None,
+        segment_ids: Int[Tensor, "B T"] | None = None,
+        taps: Taps | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        x = self.embeddings(input_ids, segment_ids, at(taps, "embeddings"))
+        mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, T)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, mask, at(taps, f"layers.{i}"))
+        return tap(taps, "hidden", x)
+
+
+class Bert(nn.Module):
+    """A body with any of the heads `pooler`, `mlm`, `pair` (NSP), `sequence`, `token`, `span`."""
+
+    config_class, presets = BertConfig, PRESETS
+    causal = False
+
+    def __init__(self, config: BertConfig, heads: Sequence[str] = ("mlm", "pair"), n_labels: int = 2):
+        super().__init__()
+        D, V = config.d_model, config.vocab_size
+        self.config, self.heads = config, tuple(heads)
+        self.body = BertBody(config)
+        self.pooler = Pooler(D) if {"pooler", "pair", "sequence"} & set(heads) else None
+        self.head = MlmHead(D, V, config.activation, config.norm_eps) if "mlm" in heads else None
+        self.pair_head = nn.Linear(D, 2) if "pair" in heads else None
+        self.task = next((h for h in heads if h in ("sequence", "token", "span")), None)
+        self.task_head = nn.Linear(D, 2 if self.task == "span" else n_labels) if self.task else None
+        self.dropout = Dropout(config.dropout)
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "B T"],
+        attention_mask: Bool[Tensor, "B T"] | None = None,
+        segment_ids: Int[Tensor, "B T"] | None = None,
+        at: Int[Tensor, "N"] | None = None,
+        taps: Taps | None = None,
+    ) -> Output:
+        out = Output(self.body(input_ids, attention_mask, segment_ids, taps))
+        pooled = None if self.pooler is None else tap(taps, "pooled", self.pooler(out.hidden))
+        if self.head is not None:
+            logits = self.head(select(out.hidden, at), self.body.embeddings.tokens.weight, taps)
+            out.logits = tap(taps, "logits", logits)
+        if self.pair_head is not None:
+            out.pair_logits = self.pair_head(pooled)
+        if self.task_head is not None:
+            out.task_logits = self.task_head(
+                self.dropout(pooled if self.task == "sequence" else out.hidden)
+            )
+        return out
+
+    def initialise(self, generator: Generator) -> None:
+        """The paper's start: weights normal with std 0.02 cut at two of them, biases 0, norms 1."""
+        initialise(self, self.config.init_std, generator)
+
+
+def initialise(net: nn.Module, std: float, generator: Generator) -> None:
+    """Weights truncated normal (as in Google's code), biases and the LayerNorms' shifts 0, their gains 1."""
+    for name, parameter in net.named_parameters():
+        if parameter.dim() > 1:
+            nn.init.trunc_normal_(parameter, 0.0, std, -2 * std, 2 * std, generator)
+        else:
+            nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)

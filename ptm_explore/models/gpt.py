@@ -1,0 +1,121 @@
+"""GPT and GPT-2 (Radford et al. 2018, 2019): a decoder that reads left to right and predicts the next token.
+
+The blocks are BERT's parts in another order (norms before, not after), no position sees its future, and
+there is no head to speak of: logits are products with the token embeddings. GPT-1 is the same with BERT's
+post-norm order and no norm at the end.
+
+B batch, T tokens, D d_model, V vocabulary, N predicted positions
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor, nn
+
+from ptm_explore.layers.blocks import PostNormBlock, PreNormBlock
+from ptm_explore.layers.embeddings import Embeddings
+from ptm_explore.layers.taps import Taps, at, tap
+from ptm_explore.models.heads import Output, select
+
+
+@dataclass(frozen=True)
+class GptConfig:
+    vocab_size: int = 50257
+    d_model: int = 768
+    n_layers: int = 12
+    n_heads: int = 12
+    d_ff: int = 3072
+    max_len: int = 1024
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    pre_norm: bool = True  # False: GPT-1
+    activation: str = "gelu_tanh"
+    norm_eps: float = 1e-5
+    init_std: float = 0.02
+
+
+PRESETS = {
+    "gpt1": GptConfig(vocab_size=40478, max_len=512, pre_norm=False),
+    "gpt2": GptConfig(),
+    "gpt2-medium": GptConfig(d_model=1024, n_layers=24, n_heads=16, d_ff=4096),
+    "gpt2-large": GptConfig(d_model=1280, n_layers=36, n_heads=20, d_ff=5120),
+    "gpt2-xl": GptConfig(d_model=1600, n_layers=48, n_heads=25, d_ff=6400),
+}
+
+
+class GptBody(nn.Module):
+    """Embeddings, causal blocks, a last norm."""
+
+    def __init__(self, config: GptConfig):
+        super().__init__()
+        c = config
+        self.embeddings = Embeddings(c.vocab_size, c.d_model, c.max_len, c.dropout)
+        block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
+        kind = PreNormBlock if c.pre_norm else PostNormBlock
+        self.layers = nn.ModuleList(kind(*block, causal=True) for _ in range(c.n_layers))
+        self.norm = nn.LayerNorm(c.d_model, c.norm_eps) if c.pre_norm else nn.Identity()
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "B T"],
+        attention_mask: Bool[Tensor, "B T"] | None = None,
+        segment_ids: None | Int[Tensor, "B T"] = None,  # taken and left: GPT has no segments
+        taps: Taps | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        x = self.embeddings(input_ids, taps=at(taps, "embeddings"))
+        mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, T)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, mask, at(taps, f"layers.{i}"))
+        return tap(taps, "hidden", self.norm(x))
+
+
+class Gpt(nn.Module):
+    """A body with the head `lm`, or a task's: `sequence` (on each text's last token), `token`, `span`."""
+
+    config_class, presets = GptConfig, PRESETS
+    causal = True
+
+    def __init__(self, config: GptConfig, heads: Sequence[str] = ("lm",), n_labels: int = 2):
+        super().__init__()
+        self.config, self.heads = config, tuple(heads)
+        self.body = GptBody(config)
+        self.task = next((h for h in heads if h in ("sequence", "token", "span")), None)
+        if self.task:
+            outputs = 2 if self.task == "span" else n_labels
+            self.task_head = nn.Linear(config.d_model, outputs, bias=self.task != "sequence")
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "B T"],
+        attention_mask: Bool[Tensor, "B T"] | None = None,
+        segment_ids: Int[Tensor, "B T"] | None = None,
+        at: Int[Tensor, "N"] | None = None,
+        taps: Taps | None = None,
+    ) -> Output:
+        out = Output(self.body(input_ids, attention_mask, segment_ids, taps))
+        if "lm" in self.heads:
+            logits = F.linear(select(out.hidden, at), self.body.embeddings.tokens.weight)
+            out.logits = tap(taps, "logits", logits)
+        if self.task == "sequence":
+            B, T = input_ids.shape
+            steps = torch.arange(T, device=input_ids.device).expand(B, T)
+            last = (steps if attention_mask is None else steps * attention_mask).amax(1)  # (B,)
+            out.task_logits = self.task_head(out.hidden[torch.arange(B, device=last.device), last])
+        elif self.task:
+            out.task_logits = self.task_head(out.hidden)
+        return out
+
+    def initialise(self, generator: Generator) -> None:
+        """Normal with std 0.02; what a block adds to the residual stream starts smaller, by the root of
+        the number of additions, so that the stream's variance does not grow with depth (GPT-2, section 2.3)."""
+        std = self.config.init_std
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                deep = name.endswith(("attention.out.weight", "ffn.down.weight")) and self.config.pre_norm
+                shrink = (2 * self.config.n_layers) ** -0.5 if deep else 1.0
+                nn.init.normal_(parameter, 0.0, std * shrink, generator)
+            else:
+                nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)
