@@ -1,0 +1,7 @@
+"""Arrays in, a plain Plotly figure out; nothing here displays anything. Plotly is imported on first use."""
+
+from .attention import heads, heatmap
+from .curves import learning_curve, predictions, text_curve
+from .style import alt_text, to_html
+
+__all__ = ["alt_text", "heads", "heatmap", "learning_curve", "predictions", "text_curve", "to_html"]

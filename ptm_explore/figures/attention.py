@@ -1,0 +1,113 @@
+"""Attention maps as heatmaps. H heads, L layers, T tokens; a row is a query, a column a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import PtmError
+from . import style
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def heatmap(trace, layer: int, head: int | str, zmax: float | None = 1.0) -> go.Figure:
+    """One head's map: how much each token (row, query) takes from each other token (column, key).
+
+    `head` is a number or "mean", the average over the layer's heads. Colours run from 0 to `zmax`, the same
+    for every map so that maps compare; None ends them at this map's largest weight.
+    """
+    weights = _maps(trace, layer)
+    weights = weights.mean(0) if head == "mean" else weights[_index("head", head, len(weights), ' or "mean"')]
+    name = f"Layer {layer}, {'mean of all heads' if head == 'mean' else f'head {head}'}"
+    tokens = trace.tokens
+    fig = style.figure(f"Attention: {name.lower()}", f"Attention map. {name}: {_strongest(weights, tokens)}")
+    # Longer texts have fewer tick labels than rows, so each cell carries its own pair of tokens.
+    queries = [f"{style.text(token, 40)} ({i})" for i, token in enumerate(tokens)]
+    fig.add_heatmap(
+        z=weights,
+        text=[[f"{query} → {key}" for key in queries] for query in queries],
+        hovertemplate="%{text}: %{z:.3f}<extra></extra>",
+        coloraxis="coloraxis",
+    )
+    side = min(max(24 * len(tokens), 340), 760)  # of the map itself; the rest is for labels and colour bar
+    fig.update_layout(coloraxis=_colours(zmax or weights.max()), width=side + 260, height=side + 200)
+    axis = style.tokens_axis(tokens) | {"showgrid": False, "mirror": True, "showline": True}
+    fig.update_xaxes(title_text="key token (attended to)", tickangle=-60, **axis)
+    fig.update_yaxes(title_text="query token (attending)", autorange="reversed", **axis)
+    return fig
+
+
+def heads(trace, layer: int | None = None, zmax: float | None = 1.0) -> go.Figure:
+    """All heads as small maps: those of one layer, or (None) a grid with a row of heads for every layer."""
+    layers = range(len(_maps(trace))) if layer is None else [layer]
+    maps = np.stack([_maps(trace, i) for i in layers])  # (layers shown, H, T, T)
+    count = maps.shape[1]
+    cols = count if layer is None else min(count, 6)
+    rows = len(layers) * -(-count // cols)
+    where = "all layers" if layer is None else f"layer {layer}"
+    side = 150 if cols > 3 else 220
+    fig = style.figure(
+        f"Attention: the {count} heads of {where}",
+        f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. On average over the"
+        f" heads: {_strongest(maps.mean((0, 1)), trace.tokens)}",
+        rows=rows,
+        cols=cols,
+        subplot_titles=[f"layer {i}, head {j}" for i in layers for j in range(count)],
+        horizontal_spacing=0.12 / cols,
+        vertical_spacing=34 / (rows * (side + 34)),  # room for the small titles, whatever the height
+        x_title="key token (attended to)",
+        y_title="query token (attending)",
+    )
+    for place, weights in enumerate(maps.reshape(-1, *maps.shape[2:])):
+        fig.add_heatmap(
+            z=weights,
+            hovertemplate="%{y} → %{x}: %{z:.3f}<extra></extra>",
+            coloraxis="coloraxis",
+            row=place // cols + 1,
+            col=place % cols + 1,
+        )
+    fig.update_layout(coloraxis=_colours(zmax or maps.max()))
+    fig.update_layout(width=cols * side + 240, height=rows * (side + 34) + 140)
+    fig.update_annotations(font_size=12)
+    # The tokens stay on the hidden ticks: that is where the hover text finds them.
+    axis = style.tokens_axis(trace.tokens, most=len(trace.tokens)) | {"showgrid": False, "ticks": ""}
+    axis |= {"mirror": True, "showline": True}
+    fig.update_xaxes(showticklabels=False, **axis)
+    fig.update_yaxes(showticklabels=False, autorange="reversed", **axis)
+    return fig
+
+
+def _maps(trace, layer: int | None = None) -> np.ndarray:
+    """(L, H, T, T) weights, or (H, T, T) of one layer; rounded, which makes a figure's file small."""
+    if getattr(trace, "attention", None) is None:
+        raise PtmError("this model has no attention maps; models built from Transformer layers have them")
+    weights = trace.attention.detach().cpu().double()
+    if layer is not None:
+        weights = weights[_index("layer", layer, len(weights))]
+    return weights.numpy().round(4)
+
+
+def _index(kind: str, given: object, size: int, also: str = "") -> int:
+    if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and 0 <= given < size:
+        return int(given)
+    raise PtmError(f"{kind} {given!r} does not exist: this model's {kind}s are 0 to {size - 1}{also}")
+
+
+def _strongest(weights: np.ndarray, tokens: list[str]) -> str:
+    query, key = np.unravel_index(weights.argmax(), weights.shape)
+    return (
+        f"the strongest weight is {weights[query, key]:.2f}, from {tokens[query]!r} (position {query})"
+        f" to {tokens[key]!r} (position {key})."
+    )
+
+
+def _colours(zmax: float) -> dict:
+    return {
+        "cmin": 0,
+        "cmax": float(zmax),
+        "colorscale": style.SCALE,
+        "colorbar_title_text": "attention weight",
+    }

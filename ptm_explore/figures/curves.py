@@ -1,0 +1,158 @@
+"""Learning curves and predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ..errors import PtmError, unknown
+from . import style
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+History = Sequence[Mapping[str, float]]
+Fill = Sequence[tuple[str, float]]
+
+_X = {
+    "steps": ("step", "training steps"),
+    "tokens": ("tokens", "tokens seen"),
+    "seconds": ("seconds", "time (s)"),
+}
+
+
+def learning_curve(
+    history: History | Mapping[str, History], title: str | None = None, x: str = "steps"
+) -> go.Figure:
+    """Loss (nats per token) and held-out accuracy (%) of a run, or of several laid over each other.
+
+    `history` is a list of rows as `model.history` keeps them, or a dict from a run's name to its rows. Rows
+    may lack keys. `x` is "steps", "tokens" or "seconds". The dashed line is the unigram guess: what a model
+    reaches that knows only how often each token occurs. Without any accuracy there is only the loss panel.
+    """
+    if x not in _X:
+        raise unknown("x axis", x, _X)
+    runs = history if isinstance(history, Mapping) else {"": history}
+    key, x_title = _X[x]
+    for name, rows in runs.items():
+        if not _points(rows, key, "loss")[0] and not _points(rows, key, "heldout_loss")[0]:
+            whose = f" of {name!r}" if name else ""
+            raise PtmError(f"the history{whose} has no row with a loss and {key!r}: nothing to draw over {x}")
+    if not runs:
+        raise PtmError("there is no run to draw: give a history, or a dict from a name to a history")
+    accurate = any(_points(rows, key, "heldout_accuracy")[0] for rows in runs.values())
+    fig = style.figure(
+        title or "Learning curve",
+        " ".join(_summary(name, rows, key, x_title) for name, rows in runs.items()),
+        cols=1 + accurate,
+        horizontal_spacing=0.12,
+    )
+    for number, (name, rows) in enumerate(runs.items()):
+        _draw_run(fig, number, name, rows, key)
+    everything = [row for rows in runs.values() for row in rows]
+    ends = [row[key] for row in everything if row.get(key) is not None]
+    for col, measure, unit in ((1, "unigram_loss", 1), (2, "unigram_accuracy", 100))[: 1 + accurate]:
+        for level in sorted(set(_points(everything, key, measure)[1])):
+            _line(fig, [min(ends), max(ends)], [unit * level] * 2, "unigram guess", col, style.FAINT, "dash")
+    fig.update_xaxes(title_text=x_title)
+    fig.update_yaxes(title_text="loss (nats per token)", col=1)
+    fig.update_yaxes(title_text="held-out accuracy (%)", col=2, rangemode="tozero")
+    fig.update_layout(height=420)
+    return fig
+
+
+def _draw_run(fig: go.Figure, number: int, name: str, rows: History, key: str) -> None:
+    before = f"{style.text(name, 40)}: " if name else ""
+    colour = style.COLOURS[number % len(style.COLOURS)]
+    dash = style.DASHES[number % len(style.DASHES)]
+    marker = {"symbol": style.SYMBOLS[number % len(style.SYMBOLS)], "size": 7}
+    _line(fig, *_points(rows, key, "loss"), before + "training", 1, colour, width=1, opacity=0.6)
+    held = before + "held-out"
+    _line(fig, *_points(rows, key, "heldout_loss"), held, 1, colour, dash, marker=marker)
+    steps, accuracy = _points(rows, key, "heldout_accuracy")
+    _line(fig, steps, [100 * value for value in accuracy], held, 2, colour, dash, marker=marker)
+
+
+def _line(fig, xs, ys, name, col, colour, dash="solid", width=2, marker=None, **more) -> None:
+    if xs:
+        mode = "lines+markers" if marker else "lines"
+        line = {"color": colour, "dash": dash, "width": width}
+        new = all(name != drawn.name for drawn in fig.data)  # one legend entry, though two panels have a line
+        more |= {"x": xs, "y": ys, "name": name, "legendgroup": name, "showlegend": new, "row": 1, "col": col}
+        fig.add_scatter(mode=mode, line=line, marker=marker, **more)
+
+
+def _points(rows: History, key: str, value: str) -> tuple[list[float], list[float]]:
+    both = [row for row in rows if row.get(key) is not None and row.get(value) is not None]
+    return [row[key] for row in both], [row[value] for row in both]
+
+
+def _summary(name: str, rows: History, key: str, x_title: str) -> str:
+    said = []
+    for value, words in (("heldout_loss", "held-out loss"), ("loss", "training loss")):
+        xs, ys = _points(rows, key, value)
+        if xs:
+            said.append(f"{words} goes from {ys[0]:.2f} to {ys[-1]:.2f} nats over {xs[-1]:,.0f} {x_title}")
+    guess = _points(rows, key, "unigram_loss")[1]
+    said += [f"the unigram guess has {guess[-1]:.2f} nats"] if guess else []
+    accuracy = _points(rows, key, "heldout_accuracy")[1]
+    said += [f"held-out accuracy ends at {accuracy[-1]:.1%}"] if accuracy else []
+    return f"{name or 'Learning curve'}: {'; '.join(said)}."
+
+
+def predictions(fills: Sequence[Fill], title: str | None = None) -> go.Figure:
+    """The most probable tokens as horizontal bars, a panel for each mask: what `model.fill` returns."""
+    if not fills or not all(fills):
+        raise PtmError("there are no predictions to draw: the text holds no mask")
+    few = len(fills) == 1
+    fig = style.figure(
+        title or "Predictions",
+        " ".join(
+            f"{'' if few else f'Mask {i}: '}{', '.join(f'{token!r} {p:.1%}' for token, p in fill)}."
+            for i, fill in enumerate(fills, 1)
+        ),
+        cols=len(fills),
+        subplot_titles=None if few else [f"mask {i}" for i in range(1, len(fills) + 1)],
+    )
+    for col, fill in enumerate(fills, 1):
+        tokens, chances = [token for token, _ in fill], [100 * p for _, p in fill]
+        fig.add_bar(
+            x=chances,
+            y=list(range(len(fill))),
+            orientation="h",
+            marker_color=style.COLOURS[0],
+            texttemplate="%{x:.1f}",
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[style.text(token, 80) for token in tokens],
+            hovertemplate="%{customdata}: %{x:.2f} %<extra></extra>",
+            row=1,
+            col=col,
+        )
+        fig.update_yaxes(autorange="reversed", showgrid=False, **style.tokens_axis(tokens), row=1, col=col)
+    fig.update_xaxes(title_text="probability (%)", range=[0, 100])
+    fig.update_yaxes(title_text="token", col=1)
+    fig.update_layout(showlegend=False, height=190 + 26 * max(map(len, fills)))
+    return fig
+
+
+def text_curve(values: Sequence[float], width: int = 60) -> str:
+    """A curve as one line for a terminal: first value, at most `width` bars, last value.
+
+    >>> text_curve([4.0, 3.0, 2.0, 1.0])
+    '4.00 █▆▃▁ 1.00'
+    """
+    values = list(values)
+    if not values:
+        return ""
+    groups = min(width, len(values))
+    edges = [len(values) * i // groups for i in range(groups + 1)]
+    parts = [[v for v in values[a:b] if math.isfinite(v)] for a, b in pairwise(edges)]
+    means = [sum(part) / len(part) if part else math.nan for part in parts]
+    finite = [mean for mean in means if math.isfinite(mean)]
+    low, span = min(finite, default=0.0), (max(finite, default=0.0) - min(finite, default=0.0)) or 1.0
+    # A part without a finite value is a cross: a loss that blew up must not look like a low one.
+    bars = "".join("×" if math.isnan(m) else "▁▂▃▄▅▆▇█"[round(7 * (m - low) / span)] for m in means)
+    return f"{values[0]:.2f} {bars} {values[-1]:.2f}"

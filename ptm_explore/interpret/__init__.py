@@ -1,0 +1,1 @@
+"""Looking inside: functions that return arrays and dataclasses, and draw nothing."""

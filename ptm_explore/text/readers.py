@@ -1,0 +1,236 @@
+"""Documents out of files: .txt, .jsonl, .csv, .tsv (also .gz, .xz, .zst) and .parquet, in constant memory.
+
+Every reader yields one string per document or row; what it cannot read it counts in `skipped`, and goes on.
+"""
+
+import csv
+import gzip
+import io
+import itertools
+import json
+import lzma
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ptm_explore.errors import PtmError
+
+DOCUMENT = 4_000  # characters of running text after which a .txt document ends
+PREFERRED = ("text", "content", "sentence", "body", "document", "article", "passage", "story", "review")
+PEEK = 50  # rows read to guess the text field
+BOM = b"\xef\xbb\xbf"  # what Windows puts before UTF-8
+COMPRESSIONS = (".gz", ".xz", ".zst")
+
+
+def format_of(path: Path) -> str | None:
+    """ ".txt", ".jsonl", ".csv", ".tsv" or ".parquet", whatever the compression; None for other files."""
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+        return suffixes[-1] if suffixes and suffixes[-1] in READERS and suffixes[-1] != ".parquet" else None
+    return suffixes[-1] if suffixes and suffixes[-1] in READERS else None
+
+
+def read(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    """The documents of one file; a `PtmError` if it is damaged or has no such text field."""
+    import pyarrow  # for the name of its error
+    import zstandard
+
+    damaged = (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, pyarrow.ArrowException)
+    try:
+        yield from READERS[format_of(path)](path, text_field, skipped)
+    except damaged as error:
+        raise PtmError(
+            f"cannot read {path}: {error}. The file is damaged or cut short; get it again."
+        ) from error
+
+
+def guess_field(rows: list[dict], text_field: str | None, where: object, names: Iterable[str] = ()) -> str:
+    """The field that holds the text: the one asked for, a well-known name, or the one with most to say."""
+    names = list(dict.fromkeys([*names, *itertools.chain.from_iterable(rows)]))
+    if text_field is not None:
+        if text_field not in names:
+            raise PtmError(f"{where} has no field {text_field!r}. Its fields: {', '.join(map(str, names))}.")
+        return text_field
+    length: Counter = Counter()  # characters in the rows seen
+    for row in rows:
+        length.update({name: len(text) for name, value in row.items() if (text := as_text(value))})
+    if not length:
+        raise PtmError(f"{where} has no field with text. Its fields: {', '.join(map(str, names))}.")
+    known = [name for wanted in PREFERRED for name in length if name.lower() == wanted]
+    return known[0] if known else length.most_common(1)[0][0]
+
+
+def as_text(value: object) -> str | None:
+    """A string, or a list of strings (pages, paragraphs) joined by newlines; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return "\n".join(value)
+    return None
+
+
+def from_rows(rows: Iterable[dict], text_field: str | None, where: object, skipped: Counter) -> Iterator[str]:
+    """The text of each row; the field is chosen on the first rows."""
+    rows = iter(rows)
+    head = list(itertools.islice(rows, PEEK))
+    if not head:
+        return
+    field = guess_field(head, text_field, where)
+    for row in itertools.chain(head, rows):
+        text = as_text(row.get(field))
+        if text is None:
+            skipped["empty" if row.get(field) is None else "broken"] += 1
+        else:
+            yield text
+
+
+def _open(path: Path) -> BinaryIO:
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        return gzip.open(path, "rb")
+    if suffix == ".xz":
+        return lzma.open(path, "rb")
+    if suffix == ".zst":
+        import zstandard
+
+        file = open(path, "rb")  # noqa: SIM115, the reader closes it
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return io.BufferedReader(reader, 1 << 17)
+    return open(path, "rb")
+
+
+def _text(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    """Runs of paragraphs, cut at a blank line after DOCUMENT characters, or at any line after twice that."""
+    lines, size = [], 0
+    with _open(path) as stream:
+        for raw in _lines(stream):
+            try:
+                line = raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+            except UnicodeDecodeError:
+                skipped["undecodable"] += 1
+                continue
+            if lines or line.strip():
+                lines.append(line)
+                size += len(line)
+            if size >= 2 * DOCUMENT or (size >= DOCUMENT and not line.strip()):
+                yield "".join(lines).rstrip()
+                lines, size = [], 0
+    if size:
+        yield "".join(lines).rstrip()
+
+
+_SENTENCE_END = re.compile(rb"[.!?]\s|\xe3\x80\x82")  # the last is the ideographic full stop
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines without the byte order mark; one longer than DOCUMENT bytes comes in pieces.
+
+    A piece ends after a sentence if one ends in its second half, else after a space, else after a character.
+    """
+    rest, piece = b"", stream.readline(DOCUMENT).removeprefix(BOM)
+    while piece:
+        piece, rest = rest + piece, b""
+        if not piece.endswith(b"\n") and len(piece) >= DOCUMENT:
+            ends = [m.end() for m in _SENTENCE_END.finditer(piece, len(piece) // 2)]
+            cut = ends[-1] if ends else piece.rfind(b" ") + 1 or _last_character(piece)
+            piece, rest = piece[:cut], piece[cut:]
+        yield piece
+        piece = stream.readline(DOCUMENT)
+    if rest:
+        yield rest
+
+
+def _last_character(piece: bytes) -> int:
+    """Where the last character of UTF-8 text begins, which may be incomplete (len(piece) after ASCII)."""
+    cut = len(piece)
+    while cut > len(piece) - 4 and piece[cut - 1] & 0xC0 == 0x80:
+        cut -= 1
+    return cut - (piece[cut - 1] >= 0xC0)
+
+
+def _jsonl(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    def rows() -> Iterator[dict]:
+        with _open(path) as stream:
+            for number, raw in enumerate(stream):
+                if number == 0:
+                    raw = raw.removeprefix(BOM)
+                if not raw.strip():
+                    continue
+                try:
+                    row = json.loads(raw.decode("utf-8"))
+                except UnicodeDecodeError:
+                    skipped["undecodable"] += 1
+                except (ValueError, RecursionError):
+                    skipped["broken"] += 1
+                else:
+                    if isinstance(row, dict):
+                        yield row
+                    elif isinstance(row, str):  # a bare JSON string is a document
+                        yield {text_field or "text": row}
+                    else:
+                        skipped["broken"] += 1
+
+    return from_rows(rows(), text_field, path, skipped)
+
+
+def _table(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    """CSV as spreadsheets write it; in TSV a quote is an ordinary character unless it wraps a whole field."""
+    tabs = format_of(path) == ".tsv"
+
+    def rows() -> Iterator[dict]:
+        csv.field_size_limit(2**31 - 1)  # the default ends at 131,072 characters
+        dialect = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {}
+        # undecodable bytes become lone surrogates, which the corpus counts and skips row by row
+        stream = io.TextIOWrapper(_open(path), "utf-8-sig", errors="surrogateescape", newline="")
+        with stream:
+            table = csv.reader(stream, **dialect)
+            header = next(table, [])
+            while True:
+                try:
+                    row = next(table, None)
+                except csv.Error:
+                    skipped["broken"] += 1
+                    continue
+                if row is None:
+                    return
+                if row and len(row) != len(header):
+                    skipped["broken"] += 1
+                elif row:
+                    yield dict(zip(header, map(_unquote, row) if tabs else row, strict=True))
+
+    return from_rows(rows(), text_field, path, skipped)
+
+
+def _unquote(field: str) -> str:
+    wrapped = re.fullmatch(r'"((?:[^"]|"")*)"', field) if field.startswith('"') else None
+    return wrapped[1].replace('""', '"') if wrapped else field
+
+
+def _parquet(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        if text_field is None:
+            head = next(file.iter_batches(PEEK), None)
+            text_field = guess_field(head.to_pylist() if head else [], None, path, names)
+        elif text_field not in names:
+            guess_field([], text_field, path, names)
+        for batch in file.iter_batches(1000, columns=[text_field]):
+            for cell in batch.column(0):
+                try:
+                    text = as_text(cell.as_py())
+                except UnicodeDecodeError:
+                    skipped["undecodable"] += 1
+                    continue
+                if text is None:
+                    skipped["empty"] += 1
+                else:
+                    yield text
+
+
+READERS = {".txt": _text, ".jsonl": _jsonl, ".csv": _table, ".tsv": _table, ".parquet": _parquet}

@@ -1,0 +1,48 @@
+"""Text into sentences, by rule."""
+
+import re
+
+# what may end a sentence, with the quotes and brackets that close after it
+_END = re.compile(
+    r"[.!?…]+[\"'”’»)\]]*(?:[ \t\u00a0]+(?=\S)|(?=\n|$))|[।؟۔።][\"'”’»)\]]*\s*|[。！？][”’」』）]*|\n"
+)
+_OPENING = frozenset("\"'“‘«(¿¡[「『")
+_BEFORE_NAMES = re.compile(
+    "mr|mrs|ms|dr|prof|st|sen|rep|gov|gen|col|maj|capt|lt|sgt|rev|hon|messrs|mme|mlle|vs|cf|approx", re.I
+)
+_BEFORE_NUMBERS = re.compile(
+    "nos?|pp?|vols?|figs?|eqs?|sec|ch|art|ca?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec", re.I
+)
+_LAST_WORD = re.compile(r"[\w.]*$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # J, U.S, e.g
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of `text` without the space around them; none is empty.
+
+    A line break always ends one. So do . ! ? (and closing quotes) before a space and a capital, a digit, a
+    quote or a letter of a script without capitals, unless they follow an abbreviation or an initial.
+    """
+    found, start = [], 0
+    for match in _END.finditer(text):
+        if _ends(text, start, match) and (sentence := text[start : match.end()].strip()):
+            found.append(sentence)
+            start = match.end()
+    if rest := text[start:].strip():
+        found.append(rest)
+    return found
+
+
+def _ends(text: str, start: int, match: re.Match) -> bool:
+    mark = match[0]
+    if "\n" in mark or mark[0] not in ".!?…" or match.end() == len(text) or text[match.end()] == "\n":
+        return True
+    following = text[match.end()]
+    if following.islower() or not (following.isalnum() or following in _OPENING):
+        return False
+    if mark.rstrip() != ".":
+        return True
+    word = _LAST_WORD.search(text[max(start, match.start() - 20) : match.start()])[0]
+    if _INITIALS.fullmatch(word) or _BEFORE_NAMES.fullmatch(word):
+        return False
+    return not (following.isdigit() and _BEFORE_NUMBERS.fullmatch(word))

@@ -1,0 +1,330 @@
+"""One face for the tokenizers of BERT, GPT-2, RoBERTa, ALBERT and XLNet: trained here or read from a folder.
+
+B texts, T tokens of the longest one, V entries in the vocabulary. The package `tokenizers` does the work.
+"""
+
+import json
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Encoding, models
+from tokenizers import Tokenizer as Backend
+
+from ptm_explore.errors import PtmError
+from ptm_explore.text import styles
+from ptm_explore.text.cache import digest
+
+ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A batch of texts as a model reads it, padded on the right to the longest.
+
+    `special` is True for padding and for special tokens other than the mask, which stands for a word. The
+    special tokens the tokenizer put there have the word None and the offsets (0, 0). Of a pair, words and
+    offsets count within each text, and `texts` holds tuples.
+    """
+
+    ids: torch.Tensor  # (B, T) long
+    mask: torch.Tensor  # (B, T) bool, False for padding
+    segments: torch.Tensor  # (B, T) long
+    special: torch.Tensor  # (B, T) bool
+    tokens: list[list[str]]
+    words: list[list[int | None]]  # which word of the text, as the pre-tokenizer cuts it
+    offsets: list[list[tuple[int, int]]]  # characters of the original text, without spaces before the token
+    texts: list
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def to(self, device: torch.device | str) -> "Tokens":
+        moved = {name: getattr(self, name).to(device) for name in ("ids", "mask", "segments", "special")}
+        return replace(self, **moved)
+
+
+class Tokenizer:
+    """Text to token ids and back.
+
+    kind          "wordpiece", "bpe" (byte level) or "unigram"
+    vocab_size    V
+    pad_id, unk_id, cls_id, sep_id, mask_id, bos_id, eos_id    ids, None where the family has no such token
+    pad_token, ...                                             the same as strings
+    special_ids   frozenset of the ids of all special tokens
+    continues     (V,) bool: the token continues the word that began before it. The mark of the kind decides
+                  (## of WordPiece, no Ġ or ▁ in front for the others); punctuation begins a word of its own
+
+    Special tokens written in a text, such as "[MASK]" or "</s>", become these tokens, as in `transformers`.
+    """
+
+    pad_id: int | None
+    unk_id: int | None
+    cls_id: int | None
+    sep_id: int | None
+    mask_id: int | None
+    bos_id: int | None
+    eos_id: int | None
+
+    def __init__(self, backend: Backend, config: dict | None = None):
+        """`config` is what tokenizer_config.json holds: "cls_token" and so on, "tokenizer_class"."""
+        backend.no_padding()
+        backend.no_truncation()
+        self.backend, self.config = backend, dict(config or {})
+        self._description = json.loads(backend.to_str())
+        self.kind = self._description["model"]["type"].lower()
+        self.vocab_size = backend.get_vocab_size()
+        for role in ROLES:
+            token = self.config.get(f"{role}_token")
+            token = token.get("content") if isinstance(token, dict) else token
+            setattr(self, f"{role}_token", token)
+            setattr(self, f"{role}_id", None if token is None else backend.token_to_id(token))
+        added = {t["id"] for t in self._description["added_tokens"] if t["special"]}
+        self.special_ids = frozenset(added | {getattr(self, f"{r}_id") for r in ROLES} - {None})
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        kind: str,
+        vocab_size: int,
+        lowercase: bool | None = None,
+        style: str = "bert",
+    ) -> "Tokenizer":
+        """Learns at most `vocab_size` pieces from `texts` (held in memory): seconds for 10 MB, and the same
+        tokenizer for the same texts. `style` is "bert", "gpt2", "roberta", "albert" or "xlnet"; `lowercase`
+        is as the family was published unless given."""
+        backend = styles.train(texts, kind, vocab_size, lowercase, style)
+        family = styles.STYLES[style]
+        natural = kind == family.kind
+        config = {"tokenizer_class": family.hf_class if natural else "PreTrainedTokenizerFast"}
+        config["do_lower_case"] = family.lowercase if lowercase is None else lowercase
+        return cls(backend, config | {f"{role}_token": token for role, token in family.roles.items()})
+
+    @cached_property
+    def key(self) -> str:
+        """Hex digest of all that decides the ids."""
+        return digest(self.backend.to_str(), *(getattr(self, f"{r}_token") for r in ROLES))
+
+    @cached_property
+    def byte_level(self) -> bool:
+        """Whether spaces belong to the token after them, as in GPT-2."""
+        return "ByteLevel" in json.dumps(self._description["pre_tokenizer"])
+
+    @cached_property
+    def continues(self) -> np.ndarray:
+        marker = "Ġ" if self.byte_level else "▁"
+        result = np.zeros(self.vocab_size, dtype=bool)  # (V,)
+        for i in range(self.vocab_size):
+            if i in self.special_ids:
+                continue
+            token = self.backend.id_to_token(i)
+            if self.kind == "wordpiece":
+                result[i] = token.startswith("##")
+            elif self.kind != "wordlevel" and not token.startswith(marker):
+                text = self.backend.decode([i]) if self.byte_level else token
+                # the rest of a character (�), a letter, a digit or an accent goes on; all else begins
+                result[i] = text[:1] == "\ufffd" or unicodedata.category(text[:1] or " ")[0] in "LNM"
+        return result
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of many texts without special tokens, fast."""
+        return [encoding.ids for encoding in self._encode(list(texts), self.backend.encode_batch_fast, False)]
+
+    def encode(
+        self, text: str | Sequence[str], pair: str | Sequence[str] | None = None, max_len: int | None = None
+    ) -> Tokens:
+        """One text or a batch (each with its pair, if given) with the special tokens of the family.
+
+        Texts longer than `max_len` tokens are cut, of a pair the longer one first, and a warning tells how
+        much was lost. Padding is `pad_id`, or where there is none `eos_id` or 0, with mask False.
+        """
+        if isinstance(text, str) != isinstance(pair, str) and pair is not None:
+            raise PtmError("text and pair must both be strings, or both be lists of the same length")
+        texts = self._checked([text] if isinstance(text, str) else text, "text")
+        if pair is None:
+            inputs = texts
+        else:
+            pairs = self._checked([pair] if isinstance(pair, str) else pair, "pair")
+            if len(pairs) != len(texts):
+                raise PtmError(f"every text needs its pair: {len(texts)} texts, but {len(pairs)} pairs")
+            inputs = list(zip(texts, pairs, strict=True))
+        encodings = self._encode(inputs, self.backend.encode_batch, True)
+        kept = [range(len(e)) for e in encodings]
+        if max_len is not None:
+            kept = [_longest_first(e, max_len) for e in encodings]
+            total = sum(map(len, encodings))
+            if lost := total - sum(map(len, kept)):
+                warnings.warn(f"{lost} of {total} tokens were cut to fit max_len={max_len}", stacklevel=2)
+        return self._batch(inputs, encodings, kept)
+
+    def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
+        """The text of one sequence of ids (a list, array or tensor)."""
+        return self.backend.decode(self._valid(ids), skip_special_tokens=skip_special)
+
+    def token(self, id: int) -> str:
+        return self.tokens([id])[0]
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        return [self.backend.id_to_token(i) for i in self._valid(ids)]
+
+    def id(self, token: str) -> int:
+        """The id of a token of the vocabulary; a `PtmError` if there is no such token."""
+        found = self.backend.token_to_id(token)
+        if found is None:
+            parts = self.tokens(self.ids([token])[0])
+            raise PtmError(f"{token!r} is not a token of this vocabulary; as text it is cut into {parts}")
+        return found
+
+    def save(self, folder: str | Path) -> None:
+        """Writes tokenizer.json, tokenizer_config.json and the older vocab.txt or vocab.json and merges.txt,
+        so that `transformers.AutoTokenizer.from_pretrained(folder)` gives the same ids."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.backend.save(str(folder / "tokenizer.json"))
+        roles = {f"{r}_token": token for r in ROLES if (token := getattr(self, f"{r}_token"))}
+        for name, content in (("tokenizer_config", self.config | roles), ("special_tokens_map", roles)):
+            (folder / f"{name}.json").write_text(json.dumps(content, indent=2, ensure_ascii=False), "utf-8")
+        if self.kind in ("wordpiece", "bpe"):
+            self.backend.model.save(str(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Tokenizer":
+        """From tokenizer.json, from BERT's vocab.txt, or from GPT-2's vocab.json and merges.txt."""
+        folder = Path(folder)
+        found = cls.find(folder)
+        if found is None:
+            known = "tokenizer.json, vocab.txt, and vocab.json with merges.txt"
+            raise PtmError(f"no tokenizer in {folder}: looked for {known}")
+        return found
+
+    @classmethod
+    def find(cls, folder: str | Path) -> "Tokenizer | None":
+        """Like `load`, but None when the folder holds no tokenizer; a damaged one raises a `PtmError`."""
+        folder = Path(folder)
+        names = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        try:
+            config: dict = {}
+            for name in ("special_tokens_map.json", "tokenizer_config.json"):
+                if name in names:
+                    config |= json.loads((folder / name).read_text("utf-8"))
+            if "tokenizer.json" in names:
+                backend = Backend.from_file(str(folder / "tokenizer.json"))
+            elif "vocab.txt" in names:
+                backend = _from_vocab_txt(folder / "vocab.txt", config)
+            elif {"vocab.json", "merges.txt"} <= names:
+                backend = _from_merges(folder, config)
+            else:
+                return None
+            return cls(backend, _guessed_roles(backend) | config)
+        except PtmError:
+            raise
+        except Exception as error:  # tokenizers raises bare Exception
+            raise PtmError(f"cannot read the tokenizer in {folder}: {error}") from error
+
+    @staticmethod
+    def _encode(inputs: list, encode: Callable[..., list[Encoding]], specials: bool) -> list[Encoding]:
+        try:
+            return encode(inputs, add_special_tokens=specials)
+        except (TypeError, UnicodeError) as error:
+            raise PtmError(f"only strings of valid Unicode can be tokenised: {error}") from error
+
+    def _checked(self, texts: Sequence[str], name: str) -> list[str]:
+        if not isinstance(texts, list | tuple):
+            raise PtmError(f"{name} must be a string or a list of strings, not {type(texts).__name__}")
+        if not texts:
+            raise PtmError(f"{name} is an empty list; there is nothing to encode")
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise PtmError(f"{name} {position} is {type(text).__name__}, not a string")
+            if not text.strip():
+                raise PtmError(f"{name} {position} is empty; give at least one word")
+        return list(texts)
+
+    def _valid(self, ids: Iterable[int]) -> list[int]:
+        ids = [int(i) for i in ids]
+        for i in ids:
+            if not 0 <= i < self.vocab_size:
+                raise PtmError(f"there is no token {i}; ids go from 0 to {self.vocab_size - 1}")
+        return ids
+
+    def _batch(self, inputs: list, encodings: list[Encoding], kept: list[Sequence[int]]) -> Tokens:
+        pad = next(i for i in (self.pad_id, self.eos_id, 0) if i is not None)
+        length = max(map(len, kept))
+        ids = torch.full((len(inputs), length), pad)  # (B, T)
+        mask = torch.zeros(ids.shape, dtype=torch.bool)
+        segments = torch.zeros_like(ids)
+        tokens, words, offsets = [], [], []
+        for row, (given, encoding, keep) in enumerate(zip(inputs, encodings, kept, strict=True)):
+            padding = length - len(keep)
+            ids[row, : len(keep)] = torch.tensor([encoding.ids[i] for i in keep])
+            segments[row, : len(keep)] = torch.tensor([encoding.type_ids[i] for i in keep])
+            mask[row, : len(keep)] = True
+            word_ids, spans, sources = encoding.word_ids, encoding.offsets, encoding.sequence_ids
+            texts = (given,) if isinstance(given, str) else given
+            words.append([word_ids[i] for i in keep] + [None] * padding)
+            offsets.append([_trim(texts[sources[i] or 0], *spans[i]) for i in keep] + [(0, 0)] * padding)
+            tokens.append([self.backend.id_to_token(i) for i in ids[row].tolist()])
+        names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)
+        special = torch.isin(ids, names) | ~mask
+        return Tokens(ids, mask, segments, special, tokens, words, offsets, inputs)
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    return start, end
+
+
+def _longest_first(encoding: Encoding, max_len: int) -> list[int]:
+    """Positions to keep of an encoding cut to `max_len` tokens: the ends of the longer text go first."""
+    sources = encoding.sequence_ids  # None for the special tokens of the template
+    places: list[list[int]] = [[i for i, s in enumerate(sources) if s == which] for which in (0, 1)]
+    room = max_len - sources.count(None)
+    if room < sum(map(bool, places)):
+        raise PtmError(
+            f"max_len={max_len} leaves no room for text beside {sources.count(None)} special tokens"
+        )
+    first, second = map(len, places)
+    if first + second > room:
+        shorter = min(first, second, room // 2)
+        first, second = (shorter, room - shorter) if first <= second else (room - shorter, shorter)
+    keep = set(places[0][:first] + places[1][:second])
+    return [i for i, s in enumerate(sources) if s is None or i in keep]
+
+
+def _from_vocab_txt(path: Path, config: dict) -> Backend:
+    pieces = path.read_text("utf-8").split("\n")
+    vocab = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece}
+    model = models.WordPiece(vocab, unk_token="[UNK]")
+    config.setdefault("tokenizer_class", "BertTokenizer")
+    strip = config.get("strip_accents")
+    backend = styles.pipeline(
+        model,
+        "wordpiece",
+        config.setdefault("do_lower_case", True),
+        None if strip is None else not strip,
+        config.get("tokenize_chinese_chars", True),
+    )
+    return styles.finish(backend, styles.STYLES["bert"])
+
+
+def _from_merges(folder: Path, config: dict) -> Backend:
+    model = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    backend = styles.pipeline(model, "bpe", lowercase=False)
+    style = styles.STYLES["roberta" if backend.token_to_id("<mask>") is not None else "gpt2"]
+    config.setdefault("tokenizer_class", style.hf_class)
+    return styles.finish(backend, style)
+
+
+def _guessed_roles(backend: Backend) -> dict[str, str]:
+    """The roles of the special tokens by their well-known names, for folders without a config."""
+    known = max(
+        styles.STYLES.values(), key=lambda s: sum(backend.token_to_id(t) is not None for t in s.specials)
+    )
+    return {f"{role}_token": t for role, t in known.roles.items() if backend.token_to_id(t) is not None}

@@ -1,0 +1,237 @@
+"""The grammar: builds phrases as dependency trees of words, from features, and realises them as text.
+
+Every `Word` knows its governor (`head`) and its `relation` to it, in the style of Universal Dependencies, except
+that a form of "be" governs its predicate (relation `attr`), so that the agreeing verb and its subject are always
+linked. Word order is the order in a phrase's list.
+"""
+
+from ptm_explore.text.world.lexicon import lexicon
+
+LEXICON = lexicon()
+TIGHT = frozenset((",", ".", "?", "!", "'s", "'", ":", "”"))
+# person, gender -> subject, object, possessive, reflexive
+PRONOUNS = {
+    "1": ("I", "me", "my", "myself"),
+    "2": ("you", "you", "your", "yourself"),
+    "f": ("she", "her", "her", "herself"),
+    "m": ("he", "him", "his", "himself"),
+    "n": ("it", "it", "its", "itself"),
+    "p": ("they", "them", "their", "themselves"),
+    "we": ("we", "us", "our", "ourselves"),
+}
+CASES = {"subject": 0, "object": 1, "possessive": 2, "reflexive": 3}
+
+
+class Word:
+    """A node of the tree. `entity` is what a noun, name or pronoun refers to, or None."""
+
+    __slots__ = ("entity", "form", "head", "lemma", "relation", "tag")
+
+    def __init__(self, form: str, tag: str, head: "Word | None" = None, relation: str = "", lemma: str = "", entity=None):
+        self.form, self.tag, self.head, self.relation = form, tag, head, relation
+        self.lemma, self.entity = lemma or form, entity
+
+
+class Phrase:
+    """Words in order, their `head`, the `role` it takes under a governor, and what a verb agrees with."""
+
+    __slots__ = ("head", "person", "plural", "role", "words")
+
+    def __init__(self, words: list[Word], head: Word, role: str, plural: bool = False, person: int = 3):
+        self.words, self.head, self.role, self.plural, self.person = words, head, role, plural, person
+
+    def under(self, head: Word, role: str = "") -> list[Word]:
+        """Attaches the phrase to a governor and returns its words."""
+        self.head.head, self.head.relation = head, role or self.role
+        return self.words
+
+
+def noun(lemma: str, det: "str | Phrase | None" = "the", *adjectives: str, plural=False, count="", after=(), entity=None):
+    """A noun phrase: determiner or possessor, number word, adjectives, noun, and what follows it."""
+    head = Word(LEXICON.plural(lemma) if plural else lemma, "NOUN", None, "", lemma, entity)
+    words = []
+    if type(det) is Phrase:
+        words += det.under(head, "nmod:poss")
+    elif det and not (det == "a" and (plural or LEXICON.is_mass(lemma))):
+        words.append(Word(det, "DET", head, "det"))
+    if count:
+        words.append(Word(count, "NUM", head, "nummod"))
+    for adjective in adjectives:
+        words.append(Word(adjective, "ADJ", head, "amod"))
+    words.append(head)
+    for phrase in after:
+        words += phrase.under(head, "nmod" if phrase.role == "obl" else "")
+    return Phrase(words, head, "obj", plural)
+
+
+def name(text: str, entity=None) -> Phrase:
+    head = Word(text, "PROPN", entity=entity)
+    return Phrase([head], head, "obj")
+
+
+def pronoun(who: str, case: str = "subject", entity=None) -> Phrase:
+    """`who` is a key of PRONOUNS."""
+    forms = PRONOUNS[who]
+    head = Word(forms[CASES[case]], "PRON", None, "", forms[0], entity)
+    return Phrase([head], head, "obj", who in ("p", "we"), {"1": 1, "2": 2, "we": 1}.get(who, 3))
+
+
+def genitive(owner: Phrase) -> Phrase:
+    """Anna -> Anna's, the children -> the children's, the boys -> the boys'."""
+    mark = "'" if owner.plural and owner.words[-1].form[-1] == "s" else "'s"
+    owner.words.append(Word(mark, "PART", owner.head, "case"))
+    return owner
+
+
+def pp(preposition: str, phrase: Phrase) -> Phrase:
+    phrase.words.insert(0, Word(preposition, "ADP", phrase.head, "case"))
+    phrase.role = "obl"
+    return phrase
+
+
+def adjective(lemma: str, *after: Phrase, degree: str = "", adverb: str = "") -> Phrase:
+    """A predicate: tired; very tired; older than Piet; the oldest (degree: comparative or superlative)."""
+    forms = LEXICON.degree(lemma, degree == "superlative") if degree else (lemma,)
+    head = Word(forms[-1], "ADJ", lemma=lemma)
+    words = [Word(form, "ADV", head, "advmod") for form in ((adverb,) if adverb else ()) + forms[:-1]]
+    words.append(head)
+    for phrase in after:
+        words += phrase.under(head)
+    return Phrase(words, head, "attr")
+
+
+def adverb(text: str) -> Phrase:
+    """One adverb or a fixed expression: soon, at last."""
+    first, *more = text.split("_")
+    head = Word(first, "ADV")
+    return Phrase([head, *(Word(form, "ADV", head, "fixed") for form in more)], head, "advmod")
+
+
+def attr(phrase: Phrase) -> Phrase:
+    phrase.role = "attr"
+    return phrase
+
+
+def both(*phrases: Phrase, word: str = "and") -> Phrase:
+    """Coordination: A and B; A, so B. Two noun phrases make a plural."""
+    first, words = phrases[0], phrases[0].words
+    for phrase in phrases[1:]:
+        comma = [Word(",", "PUNCT", phrase.head, "punct")] if word in ("so", "but") else []
+        mark = Word(word, "CCONJ", phrase.head, "cc")
+        words = [*words, *comma, mark, *phrase.under(first.head, "conj")]
+    return Phrase(words, first.head, first.role, word == "and", min(p.person for p in phrases))
+
+
+def finite(lemma: str, tense: str, subject: Phrase) -> str:
+    """The form that agrees with the subject."""
+    third = subject.person == 3 and not subject.plural
+    if lemma == "be":
+        if tense == "past":
+            return "was" if third or (subject.person == 1 and not subject.plural) else "were"
+        return "is" if third else "am" if subject.person == 1 and not subject.plural else "are"
+    return LEXICON.verb(lemma)[2 if tense == "past" else 1 if third else 0]
+
+
+def clause(
+    subject: Phrase, verb: str, *rest: Phrase | None, tense="past", negative=False, modal="", perfect=False,
+    progressive=False, passive=False, manner="", front: Phrase | None = None, ask="", silent=False,
+) -> Phrase:  # fmt: skip
+    """A clause around `verb`. `ask`: "?" for a yes/no question, or the question word. `silent`: the subject only
+    decides the verb form, for coordinated verbs and relative clauses."""
+    chain = [(modal, 0)] if modal else []  # each auxiliary with the form it asks of the next verb
+    if perfect:
+        chain.append(("have", 3))
+    if progressive:
+        chain.append(("be", 4))
+    if passive:
+        chain.append(("be", 3))
+    if not chain and (negative or ask) and verb != "be":
+        chain.append(("do", 0))
+    wanted = -1
+    head = Word("", "VERB", lemma=verb)
+    verbs = []
+    for lemma, gives in chain:
+        form = LEXICON.verb(lemma)[wanted] if wanted >= 0 else modal or finite(lemma, tense, subject)
+        verbs.append(Word(form, "PART" if lemma == "to" else "AUX", head, "aux", lemma))
+        wanted = gives
+    head.form = LEXICON.verb(verb)[wanted] if wanted >= 0 else finite(verb, tense, subject)
+    verbs.append(head)
+    if negative:
+        verbs.insert(1, Word("not", "PART", head, "advmod"))
+    if manner:
+        verbs.insert(len(verbs) - (verb != "be" and bool(rest)) if verb != "be" else 1, Word(manner, "ADV", head, "advmod"))
+    words = [] if silent else subject.under(head, "nsubj:pass" if passive else "nsubj")
+    if ask:
+        words = [verbs[0], *words, *verbs[1:]]
+        if ask != "?":
+            words.insert(0, Word(ask, "ADV", head, "advmod"))
+    else:
+        words = words + verbs
+    for phrase in rest:
+        if phrase is not None:
+            words += phrase.under(head)
+    if front is not None:
+        comma = [Word(",", "PUNCT", head, "punct")] if len(front.words) > 2 else []
+        words = front.under(head) + comma + words
+    return Phrase(words, head, "ccomp")
+
+
+def there(subject: Phrase, *rest: Phrase, tense="past", **features) -> Phrase:
+    """There was a boat in the harbour: the verb agrees with what follows it."""
+    made = clause(subject, "be", *rest, tense=tense, silent=True, **features)
+    at = next(i for i, word in enumerate(made.words) if word is made.head)
+    expletive = Word("there", "PRON", made.head, "expl")
+    made.words[at : at + 1] = [expletive, made.head, *subject.under(made.head, "nsubj")]
+    return made
+
+
+def because(mark: str, inner: Phrase, role: str = "advcl") -> Phrase:
+    """A clause under a conjunction: because, so, although, when, that."""
+    inner.words.insert(0, Word(mark, "SCONJ", inner.head, "mark"))
+    inner.role = role
+    return inner
+
+
+def aside(inner: Phrase, role: str = "appos") -> Phrase:
+    """Between commas: a relative clause or an apposition. The closing comma merges with later punctuation."""
+    inner.words = [Word(",", "PUNCT", inner.head, "punct"), *inner.words, Word(",", "PUNCT", inner.head, "punct")]
+    inner.role = role
+    return inner
+
+
+def capital(word: Word) -> None:
+    word.form = word.form[0].upper() + word.form[1:]
+
+
+def quote(inner: Phrase, end: str, speech: Phrase | None) -> Phrase:
+    """“I am a baker,” said Anna. `speech` is the clause of saying, its subject after the verb."""
+    capital(inner.words[0])
+    mark = "," if speech and end == "." else end
+    words = [Word("“", "PUNCT", inner.head, "punct"), *inner.words, Word(mark, "PUNCT", inner.head, "punct")]
+    words.append(Word("”", "PUNCT", inner.head, "punct"))
+    if speech is None:
+        return Phrase(words, inner.head, "root")
+    inner.head.head, inner.head.relation = speech.head, "ccomp"
+    return Phrase(words + speech.words, speech.head, "root")
+
+
+def realise(phrase: Phrase, end: str = ".") -> tuple[str, tuple[Word, ...]]:
+    """The sentence as text and its words: a or an, capitals, spaces and punctuation are settled here."""
+    words = phrase.words
+    if words[-1].form == ",":
+        words.pop()
+    if words[-1].form not in "”.?!":
+        words.append(Word(end, "PUNCT", phrase.head, "punct"))
+    phrase.head.relation = "root"
+    capital(words[0] if words[0].form != "“" else words[1])
+    text, glue, kept = "", True, []
+    for i, word in enumerate(words):
+        form = word.form
+        if form == "," and words[i + 1].form in ",.?!":
+            continue  # the closing comma of an aside, before other punctuation
+        if form in ("a", "A") and word.tag == "DET" and words[i + 1].form[0] in "aeiouAEIOU":
+            word.form = form = form + "n"
+        text += form if glue or form in TIGHT else " " + form
+        glue = form == "“"
+        kept.append(word)
+    return text, tuple(kept)

@@ -1,0 +1,1 @@
+"""Training: one loop, its budget, its start, its checkpoints."""

@@ -1,0 +1,89 @@
+"""Checkpoints from which training goes on exactly where it was: tensors in safetensors, the rest in JSON.
+
+`folder/step-00000100/` appears whole or not at all; the one before it stays until the next is complete.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ptm_explore.errors import PtmError
+
+
+def save(folder: Path, net: nn.Module, optimizer: Optimizer, state: dict, keep: int = 2) -> Path:
+    """Write a checkpoint of `state["progress"]["steps"]` and drop all but the last `keep`."""
+    from safetensors.torch import save_file
+
+    target = folder / f"step-{state['progress']['steps']:08d}"
+    temporary = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        weights = {name: parameter.detach().cpu().contiguous() for name, parameter in net.named_parameters()}
+        save_file(weights, temporary / "model.safetensors")
+        save_file(_moments(net, optimizer), temporary / "optimizer.safetensors")
+        (temporary / "state.json").write_text(json.dumps(state))
+        for file in temporary.iterdir():  # on the disk before the name is: a power cut is a kill too
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        if target.exists():
+            shutil.rmtree(target)
+        temporary.rename(target)
+    except Exception as error:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise PtmError(
+            f"could not write the checkpoint {target} ({error}); the one before it is untouched. "
+            "Free some space and run again with --resume."
+        ) from error
+    for old in _all(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    for left in folder.glob(".writing-*"):  # by a process that was killed while writing
+        shutil.rmtree(left, ignore_errors=True)
+    return target
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest complete checkpoint, or None."""
+    return next(reversed(_all(folder)), None)
+
+
+def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
+    """Weights and optimiser set as they were; returns the state."""
+    from safetensors.torch import load_file
+
+    try:
+        state = json.loads((path / "state.json").read_text())
+        weights = load_file(path / "model.safetensors")
+        moments = load_file(path / "optimizer.safetensors")
+    except Exception as error:
+        raise PtmError(f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before") from error
+    net.load_state_dict(weights)
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            optimizer.state[parameter] = {
+                key.removeprefix(name + "/"): value.to(parameter.device if value.dim() else "cpu")
+                for key, value in moments.items()
+                if key.startswith(name + "/")
+            }
+    return state
+
+
+def _moments(net: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    return {
+        f"{names[id(parameter)]}/{key}": value.detach().cpu().contiguous()
+        for parameter, values in optimizer.state.items()
+        for key, value in values.items()
+    }
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())

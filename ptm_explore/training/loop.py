@@ -1,0 +1,309 @@
+"""The one training loop: a network, an objective, a stream of rows, and a budget.
+
+A step's randomness (rows, masks, dropout) is a function of the seed and the step, so a run that was killed
+and resumed ends with the same weights as one that was not. Losses are divided by what all processes and
+accumulated batches predict together, so that how a step is spread over them does not change it.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ptm_explore.errors import PtmError, TrainingError
+from ptm_explore.models.recipes import Schedule, flops_per_token
+from ptm_explore.objectives.base import Objective
+from ptm_explore.text.batches import Batch, Stream, collate
+from ptm_explore.text.tokenizers import Tokenizer
+from ptm_explore.training import checkpoint
+from ptm_explore.training.budget import Budget
+from ptm_explore.training.progress import Progress
+
+SAVE_SECONDS = 30  # between checkpoints, where `save_every` names no number of steps
+EVALUATIONS = 12  # on held-out text, spread over the budget
+RECORDS = 100  # rows of metrics, spread over the budget
+
+
+class Learner(nn.Module):
+    """A network joined with its objective: what `accelerate` wraps and `torch.compile` compiles."""
+
+    def __init__(self, net: nn.Module, objective: Objective):
+        super().__init__()
+        self.net, self.objective = net, objective
+
+    def forward(self, batch: Batch, totals: dict[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted loss, and each objective's sum in nats; `totals` are what the sums are divided by."""
+        sums = self.objective.loss(self.objective.forward(self.net, batch), batch)
+        weights = self.objective.weights()
+        loss = sum(weights[name] * value / totals[name] for name, value in sums.items())
+        return loss, {name: value.detach() for name, value in sums.items()}
+
+
+@dataclass
+class Trainer:
+    """One run. `train()` spends the budget and returns the history, a list of dicts of metrics."""
+
+    net: nn.Module
+    objective: Objective
+    tokenizer: Tokenizer
+    stream: Stream
+    heldout: list[Batch]  # corrupted once, the same at each evaluation
+    baseline: dict[str, float]  # what the unigram guess scores on them
+    budget: Budget
+    schedule: Schedule
+    seed: int = 0
+    accumulate: int = 1  # batches in an optimiser step
+    precision: str | None = None  # "no", "fp16", "bf16"; None: by device
+    cpu: bool = False  # stay on the CPU even where there is a GPU
+    folder: Path | None = None  # for checkpoints and metrics
+    save_every: int | None = None  # steps
+    resume: bool = False
+    identity: dict | None = None  # what must be the same for a run to be resumed
+    show: bool = True
+    title: str = "training"
+
+    def train(self) -> list[dict]:
+        accelerator = self._accelerator()
+        optimizer = _optimizer(self.net, self.schedule)
+        self.progress = {"steps": 0, "tokens": 0, "seconds": 0.0, "flops": 0.0}
+        self.history: list[dict] = []
+        if self.resume and self.folder is not None:
+            self._resume(optimizer)
+        learner, optimizer = accelerator.prepare(Learner(self.net, self.objective), optimizer)
+        main = accelerator.is_main_process
+        bar = Progress(
+            self.title, self.folder if main else None, self.show and main, self.history
+        )
+        with torch.random.fork_rng(), _stop_button() as stopped:
+            try:
+                self._run(accelerator, learner, optimizer, bar, stopped)
+            finally:
+                bar.close()
+                self.net.eval()
+        return self.history
+
+    def _run(self, accelerator, learner, optimizer, bar, stopped) -> None:
+        share = self.budget.share(self.progress)
+        if not self.history:
+            self._record(bar, accelerator, share, None, evaluate=True)
+        saved, recorded, evaluated = time.monotonic(), share, share
+        while share < 1 and not stopped():
+            began = time.monotonic()
+            lr = self.schedule.lr * rate(self.schedule, share)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            losses, tokens = self._step(accelerator, learner, optimizer)
+            self.progress["steps"] += 1
+            self.progress["tokens"] += tokens
+            self.progress["flops"] += 3 * tokens * self._flops
+            self.progress["seconds"] += time.monotonic() - began
+            share, stop = _agree(accelerator, self.budget.share(self.progress), stopped())
+            total = sum(self.objective.weights()[name] * loss for name, loss in losses.items())
+            speed = tokens / max(time.monotonic() - began, 1e-9)
+            bar.update(share, total, speed)
+            done = share >= 1 or stop
+            evaluate = done or share - evaluated >= 1 / EVALUATIONS
+            if evaluate or share - recorded >= 1 / RECORDS:
+                recorded, evaluated = share, share if evaluate else evaluated
+                row = {"loss": total, "lr": lr, "speed": speed}
+                row |= {f"loss_{name}": loss for name, loss in losses.items()} if len(losses) > 1 else {}
+                self._record(bar, accelerator, share, row, evaluate)
+            due = (
+                self.progress["steps"] % self.save_every == 0
+                if self.save_every
+                else time.monotonic() - saved > SAVE_SECONDS
+            )
+            if self.folder is not None and (due or done):
+                if accelerator.is_main_process:
+                    self._save(optimizer)
+                saved = time.monotonic()
+            if stop:
+                break
+        accelerator.wait_for_everyone()
+
+    def _step(self, accelerator, learner, optimizer) -> tuple[dict[str, float], int]:
+        """One optimiser step; the mean loss of each objective and the number of tokens seen, over all
+        processes. The weights stay as they were where loss or gradient is not a number."""
+        world, rank = accelerator.num_processes, accelerator.process_index
+        size = self.schedule.batch
+        rows, numbers = self.stream.take(size * self.accumulate * world)
+        batches = []
+        for part in range(rank * self.accumulate, (rank + 1) * self.accumulate):
+            mine = slice(part * size, (part + 1) * size)
+            batch = collate(rows[mine], self.tokenizer, numbers[mine])
+            batches.append(self.objective.corrupt(batch, self.tokenizer, self.seed))
+        counts = [self.objective.counts(batch) for batch in batches]
+        names = list(counts[0])
+        mine = [sum(count[name] for count in counts) for name in names]
+        mine.append(sum(batch.n_tokens for batch in batches))
+        *together, tokens = _sum(accelerator, mine)
+        totals = {name: max(count, 1.0) for name, count in zip(names, together, strict=True)}
+        torch.manual_seed(_step_seed(self.seed, self.progress["steps"], rank))
+        learner.train()
+        sums = dict.fromkeys(names, 0.0)
+        for number, batch in enumerate(batches):
+            last = number == len(batches) - 1
+            with nullcontext() if last else accelerator.no_sync(learner):
+                loss, parts = learner(batch.to(accelerator.device), totals)
+                accelerator.backward(loss * world)  # processes average their gradients; we want the sum
+            sums = {name: sums[name] + parts[name] for name in names}
+        norm = accelerator.clip_grad_norm_(learner.parameters(), self.schedule.clip)
+        summed = _sum(accelerator, [float(sums[name]) for name in names])
+        losses = {name: value / totals[name] for name, value in zip(names, summed, strict=True)}
+        scaled = accelerator.scaler is not None  # a scaler skips overflowing steps by itself, and lowers its scale
+        if not all(map(math.isfinite, losses.values())) or not (scaled or torch.isfinite(norm)):
+            self._not_a_number(accelerator, optimizer, losses, float(norm))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return losses, int(tokens)
+
+    @property
+    def _flops(self) -> float:
+        predicted = next(iter(self.objective.weights()))
+        share = getattr(self.objective, "rate", 0.15) if predicted == "mlm" else 1.0
+        return flops_per_token(self.net.config, self.schedule.length, share)
+
+    def _not_a_number(self, accelerator, optimizer, losses, norm) -> None:
+        kept = "the weights from before this step are kept"
+        if self.folder is not None and accelerator.is_main_process:
+            kept += f", also in {self._save(optimizer)}"
+        raise TrainingError(
+            f"training stopped at step {self.progress['steps']}: the loss is {losses}, the gradient's norm "
+            f"{norm:g}. {kept[0].upper() + kept[1:]}. Usual causes: a learning rate too high (now "
+            f"{self.schedule.lr:g}), half precision without a scaler, broken weights to start from."
+        )
+
+    def _record(self, bar, accelerator, share: float, row: dict | None, evaluate: bool) -> None:
+        p = self.progress
+        entry = {"step": p["steps"], "tokens": p["tokens"], "seconds": round(p["seconds"], 3), "share": share}
+        entry |= row or {}
+        if evaluate and accelerator.is_main_process and self.heldout:
+            entry |= evaluate_on(self.net, self.objective, self.heldout, accelerator.device) | self.baseline
+        self.history.append(entry)
+        bar.record(entry)
+
+    def _save(self, optimizer) -> Path:
+        state = {
+            "progress": self.progress,
+            "stream": self.stream.position,
+            "history": self.history,
+            "identity": self.identity or {},
+        }
+        return checkpoint.save(self.folder / "checkpoints", self.net, optimizer, state)
+
+    def _resume(self, optimizer) -> None:
+        path = checkpoint.latest(self.folder / "checkpoints")
+        if path is None:
+            return
+        state = checkpoint.load(path, self.net, optimizer)
+        for name, now in (self.identity or {}).items():
+            then = state["identity"].get(name)
+            if then != now:
+                raise PtmError(
+                    f"{path} was trained with {name} {then!r}, this run has {now!r}; resume with the same, "
+                    "or train into another folder"
+                )
+        self.progress, self.history = state["progress"], state["history"]
+        self.stream.position = state["stream"]
+
+    def _accelerator(self):
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
+        return Accelerator(cpu=self.cpu, mixed_precision=self.precision or precision_of(self.cpu))
+
+
+def rate(schedule: Schedule, share: float) -> float:
+    """The learning rate at a share of the budget, as a share of its peak: linear up, then down to zero."""
+    if share < schedule.warmup:
+        return max(share / schedule.warmup, 0.01)
+    left = (1 - share) / (1 - schedule.warmup)
+    return 0.5 - 0.5 * math.cos(math.pi * left) if schedule.decay == "cosine" else left
+
+
+@torch.no_grad()
+def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], device) -> dict[str, float]:
+    """Held-out loss (nats) and accuracy of each objective; the first objective's have no suffix."""
+    was_training = net.training
+    net.eval()
+    sums: dict[str, list[float]] = {}
+    for batch in batches:
+        counts = objective.counts(batch)
+        batch = batch.to(device)
+        out = objective.forward(net, batch)
+        losses, correct = objective.loss(out, batch), objective.correct(out, batch)
+        for name, count in counts.items():
+            old = sums.get(name, [0.0, 0.0, 0])
+            sums[name] = [old[0] + float(losses[name]), old[1] + float(correct[name]), old[2] + count]
+    net.train(was_training)
+    result = {}
+    for number, (name, (loss, correct, count)) in enumerate(sums.items()):
+        suffix = f"_{name}" if number else ""
+        result[f"heldout_loss{suffix}"] = loss / count
+        result[f"heldout_accuracy{suffix}"] = correct / count
+    return result
+
+
+def precision_of(cpu: bool) -> str:
+    """bf16 where the GPU computes in it (compute capability 8; below, it is emulated), else fp16, else fp32."""
+    if cpu or not torch.cuda.is_available():
+        return "no"
+    return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
+
+
+def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    """AdamW; weight decay pulls on matrices only."""
+    matrices = [p for p in net.parameters() if p.dim() > 1]
+    vectors = [p for p in net.parameters() if p.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": schedule.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, schedule.lr, schedule.betas, schedule.eps, fused=True)
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    return (seed * 1_000_003 + step * 7919 + rank) % 2**63
+
+
+def _sum(accelerator, values: list[float]) -> list[float]:
+    """Each value summed over all processes."""
+    if accelerator.num_processes == 1:
+        return [float(value) for value in values]
+    kind = torch.float32 if accelerator.device.type == "mps" else torch.float64
+    return accelerator.reduce(torch.tensor(values, dtype=kind, device=accelerator.device)).tolist()
+
+
+def _agree(accelerator, share: float, stop: bool) -> tuple[float, bool]:
+    """One answer for all processes: the mean share of the budget, and to stop if anyone was asked to."""
+    share, stops = _sum(accelerator, [share / accelerator.num_processes, float(stop)])
+    return (1.0 if share > 1 - 1e-9 else share), stops > 0
+
+
+@contextmanager
+def _stop_button() -> Iterator:
+    """The notebook's stop button (or Ctrl-C) ends training after the step under way; a second press raises
+    KeyboardInterrupt at once. Yields a function that says whether it was pressed."""
+    pressed = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def press(number, frame):
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,98 @@
+"""Where training starts: cold, from the papers' random weights, or warm, from what counting already knows.
+
+From the papers' start a mini masked-LM learns word frequencies and then stays on a plateau far longer than
+a minute: before attention can use a neighbour, embeddings, positions and heads must each already mean
+something. The warm start gives each a first meaning. It is an initialisation only: nothing in the
+architecture or the checkpoint changes.
+
+V vocabulary, D d_model, T positions, H heads, K head size
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ptm_explore.text.store import Store
+
+STD = 0.05  # of token embeddings and positions each, before the LayerNorm
+
+
+def warm_start(net: nn.Module, store: Store, seed: int, tokens: int = 2_000_000) -> None:
+    """Starts a network from its corpus: token embeddings from co-occurrence, positions as sinusoids, heads
+    that compare what tokens mean and pass it on, an output bias at the unigram distribution."""
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = net.body.embeddings
+    V, D = embeddings.tokens.weight.shape
+    with torch.no_grad():
+        embeddings.tokens.weight.copy_(cooccurrence_vectors(store, V, D, seed, tokens))
+        embeddings.positions.weight.copy_(sinusoids(*embeddings.positions.weight.shape) * STD * math.sqrt(2))
+        for layer in net.body.layers:
+            mimetic(layer.attention, generator)
+        head = getattr(net, "head", None)
+        if head is not None:
+            head.bias.copy_(log_unigram(store, V))
+
+
+def log_unigram(store: Store, vocab_size: int) -> Float[Tensor, "V"]:
+    """Log frequencies with add-one smoothing, centred."""
+    counts = np.zeros(vocab_size)
+    counts[: len(store.counts)] = store.counts[:vocab_size]
+    logs = torch.from_numpy(np.log(counts + 1)).float()
+    return logs - logs.mean()
+
+
+def cooccurrence_vectors(
+    store: Store, vocab_size: int, d_model: int, seed: int, tokens: int = 2_000_000, window: int = 4
+) -> Float[Tensor, "V D"]:
+    """Truncated SVD of the positive pointwise mutual information of tokens that stand near each other
+    (Levy and Goldberg 2014), a neighbour at distance d counting 1/d, scaled to std 0.05.
+
+    Tokens that never occur get a small random vector."""
+    from scipy import sparse
+    from sklearn.utils.extmath import randomized_svd
+
+    stream = np.asarray(store.tokens[:tokens]).astype(np.int64)
+    counts = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.float32)
+    for d in range(1, window + 1):
+        weight = np.full(len(stream) - d, 1 / d, dtype=np.float32)
+        counts += sparse.coo_matrix((weight, (stream[:-d], stream[d:])), shape=counts.shape).tocsr()
+    counts = (counts + counts.T).tocoo()
+    total = np.asarray(counts.sum(0)).ravel()
+    pmi = np.log(counts.data * counts.data.sum() / (total[counts.row] * total[counts.col]))
+    keep = pmi > 0
+    ppmi = sparse.csr_matrix((pmi[keep], (counts.row[keep], counts.col[keep])), shape=counts.shape)
+    rank = min(d_model, vocab_size - 1)
+    u, s, _ = randomized_svd(ppmi, rank, n_iter=3, random_state=seed)
+    vectors = np.zeros((vocab_size, d_model), dtype=np.float32)
+    vectors[:, :rank] = u * np.sqrt(s)
+    seen = total > 0
+    vectors[seen] -= vectors[seen].mean(0)
+    # the leading directions hold most of the variance; a random rotation spreads it over all dimensions,
+    # so that every head gets its share
+    rng = np.random.default_rng(seed)
+    vectors = vectors @ np.linalg.qr(rng.normal(size=(d_model, d_model)))[0]
+    vectors[seen] *= STD / vectors[seen].std()
+    vectors[~seen] = rng.normal(scale=STD / 10, size=((~seen).sum(), d_model))
+    return torch.from_numpy(vectors.astype(np.float32))
+
+
+def sinusoids(n: int, d_model: int) -> Float[Tensor, "T D"]:
+    """sin and cos of positions at geometric wavelengths (Vaswani et al. 2017, section 3.5)."""
+    pairs = torch.arange(0, d_model, 2)
+    angles = torch.arange(n)[:, None] * torch.exp(-math.log(10000.0) * pairs / d_model)  # (T, D/2)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :d_model]
+
+
+def mimetic(attention: nn.Module, generator: torch.Generator) -> None:
+    """Query and key of each head as one random projection, so that a head attends where tokens resemble the
+    asking one (Trockman and Kolter 2023): in sinusoids, to what is near."""
+    D, H = attention.out.in_features, attention.n_heads
+    K = D // H
+    query, key, _ = attention.qkv.weight.chunk(3)
+    for h in range(H):
+        projection = torch.linalg.qr(torch.randn(D, K, generator=generator))[0].T  # (K, D)
+        query[h * K : (h + 1) * K] = projection
+        key[h * K : (h + 1) * K] = projection

@@ -1,0 +1,67 @@
+"""What all widgets share: their page code, an accessible name, an error line, and a picture for exports.
+
+A widget's page code is one ES module in static/, written by hand: no build step, nothing from the network.
+The helpers of static/dom.js are put in front of it, since anywidget takes a single module.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from ..errors import PtmError
+
+_STATIC = Path(__file__).parent / "static"
+
+
+class PtmWidget(anywidget.AnyWidget):
+    """Base class. A subclass names its `module` in static/ and describes itself in `_html`."""
+
+    module: str
+    label = traitlets.Unicode(help="name of the widget for a screen reader").tag(sync=True)
+    error = traitlets.Unicode(help="shown in the page; empty when all is well").tag(sync=True)
+
+    # ipywidgets 7 displays through this method alone and would pass over the HTML of _repr_mimebundle_.
+    _ipython_display_ = None
+
+    @property
+    def _esm(self) -> str:
+        """dom.js and the widget's module as one module: without the import between them."""
+        own = (_STATIC / self.module).read_text(encoding="utf-8")
+        return _without_exports("dom.js") + re.sub(r'^import .* from "\./dom\.js";\n', "", own, flags=re.M)
+
+    @property
+    def _css(self) -> str:
+        return (_STATIC / "ptm.css").read_text(encoding="utf-8")
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Runs a computation whose failure the page must show; clears the error line first.
+
+        A `PtmError` is the user's to mend and ends here. Anything else is shown too, and raised: its
+        traceback belongs in Jupyter's log.
+        """
+        self.error = ""
+        try:
+            yield
+        except PtmError as problem:
+            self.error = str(problem)
+        except Exception as problem:
+            self.error = f"this failed with {type(problem).__name__}: {problem}"
+            raise
+
+    def _html(self) -> str:
+        """The widget's present content as HTML without scripts, its texts escaped."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and beside it plain HTML for where no kernel runs: GitHub, nbconvert, e-mail."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data | {"text/html": self._html()}, metadata
+
+
+def _without_exports(name: str) -> str:
+    return re.sub(r"^export (?=function|const)", "", (_STATIC / name).read_text(encoding="utf-8"), flags=re.M)

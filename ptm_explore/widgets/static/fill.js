@@ -1,0 +1,77 @@
+import { errorLine, h, lostLine } from "./dom.js";
+
+const PAUSE = 400; // ms without a key press before the model is asked
+
+function bars(fill, caption) {
+  const rows = fill.map(([token, probability]) => {
+    const percent = Math.min(Math.max(probability, 0), 1) * 100;
+    const bar = h("div", { class: "ptm-bar" });
+    bar.style.width = `${percent}%`;
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("bdi", {}, token)),
+      h("td", { class: "ptm-track", "aria-hidden": "true" }, bar),
+      h("td", { class: "ptm-number" }, `${percent.toFixed(1)} %`),
+    );
+  });
+  return h("table", { class: "ptm-bars" }, h("caption", {}, caption), h("tbody", {}, ...rows));
+}
+
+function render({ model, el }) {
+  const stop = [];
+  let timer;
+  const ask = () => {
+    clearTimeout(timer);
+    if (input.value === model.get("text")) return;
+    results.setAttribute("aria-busy", "true");
+    model.set("text", input.value);
+    model.save_changes();
+  };
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, PAUSE);
+  };
+  const typed = (event) => {
+    // Jupyter has its own use for most keys (Enter, arrows, letters in command mode); here they are text.
+    event.stopPropagation();
+    if (event.key === "Enter") ask();
+  };
+  const input = h("input", { type: "text", spellcheck: "false", dir: "auto", oninput: later, onkeydown: typed });
+  input.value = model.get("text");
+  const results = h("div", { class: "ptm-results", "aria-live": "polite" });
+
+  const show = () => {
+    const { text, masks = [] } = model.get("answer");
+    if (text !== model.get("text")) return; // an answer to what was typed before
+    const many = masks.length > 1;
+    const caption = (i) => (many ? `Most probable for mask ${i + 1}` : "Most probable");
+    results.replaceChildren(...masks.map((fill, i) => bars(fill, caption(i))));
+    results.setAttribute("aria-busy", "false");
+  };
+  const changed = () => {
+    // Set from Python or another view of this widget; never under the typing hands.
+    if (document.activeElement !== input) input.value = model.get("text");
+  };
+  model.on("change:answer", show);
+  model.on("change:text", changed);
+  stop.push(() => model.off("change:answer", show), () => model.off("change:text", changed));
+
+  el.append(
+    h(
+      "div",
+      { class: "ptm-widget", role: "group", "aria-label": model.get("label") },
+      h("label", {}, "Text ", input),
+      errorLine(model, stop),
+      lostLine(),
+      results,
+    ),
+  );
+  show();
+  return () => {
+    clearTimeout(timer);
+    stop.forEach((end) => end());
+  };
+}
+
+export default { render };
