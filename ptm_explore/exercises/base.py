@@ -78,8 +78,8 @@ def check(name: str, answer: object) -> Feedback:
     except Hint as said:
         return Feedback(False, str(said))
     except Exception as problem:
-        said = f"{type(problem).__name__}: {problem}".replace("`", "'")[:500]
-        return Feedback(False, f"your answer stopped with `{said}`. Does it run on an example of your own?")
+        crash = f"{type(problem).__name__}: {problem}".replace("`", "'")[:500]
+        return Feedback(False, f"your answer stopped with `{crash}`. Does it run on an example of your own?")
     return Feedback(True, done)
 
 

@@ -47,7 +47,7 @@ def template() -> go.layout.Template:
     """The package's Plotly template."""
     import plotly.graph_objects as go
 
-    axis = {"gridcolor": GRID, "linecolor": FAINT, "ticks": "outside", "tickcolor": FAINT}
+    axis: dict = {"gridcolor": GRID, "linecolor": FAINT, "ticks": "outside", "tickcolor": FAINT}
     axis |= {"zeroline": False, "automargin": True, "title": {"standoff": 8}}
     return go.layout.Template(
         layout={
@@ -80,6 +80,11 @@ def figure(title: str, alt: str, rows: int = 1, cols: int = 1, **grid) -> go.Fig
     return fig
 
 
+# For the browser: load nothing from outside the file. Some versions of Plotly ask a public server for the
+# style sheet of their maps as soon as they start.
+_OFFLINE = "default-src 'unsafe-inline' 'unsafe-eval' data: blob:"
+
+
 def alt_text(fig: go.Figure) -> str:
     """What the figure shows, in words: the text given when it was made, or else its title."""
     meta = fig.layout.meta
@@ -97,6 +102,7 @@ def to_html(fig: go.Figure, path: str | Path | None = None) -> str:
     page = (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_OFFLINE}">'
         f"<style>body{{font-family:system-ui,sans-serif;background:#fff;color:{INK};margin:1em}}"
         "p{overflow-wrap:anywhere}</style></head>\n"
         f'<body><div role="img" aria-label="{alt}">{body}</div>\n<p>{alt}</p></body>\n</html>\n'

@@ -115,7 +115,9 @@ RECIPES = {
         Recipe("gpt-mini", "gpt", _gpt_mini, {"clm": {}}, "bpe", "gpt2", False, MINI, "warm"),
         *(Recipe(name, "bert", config, _pair, schedule=BERT_PAPER) for name, config in bert.PRESETS.items()),
         *(
-            Recipe(name, "gpt", config, {"clm": {}}, "bpe", "gpt2", False, GPT2_PAPER)
+            Recipe(
+                name, "gpt", config, {"clm": {}}, "bpe", "gpt2", False, replace(GPT2_PAPER, length=config.max_len)
+            )
             for name, config in gpt.PRESETS.items()
         ),
     )

@@ -21,7 +21,8 @@ def open_dataset(
     if not name:
         raise PtmError("'hf:' wants the name of a data set, for example 'hf:roneneldan/TinyStories'")
     try:
-        rows = datasets.load_dataset(name, config or None, split="train", streaming=True)
+        builder = datasets.load_dataset_builder(name, config or None)
+        rows = builder.as_streaming_dataset("train")
     except Exception as error:  # datasets raises many kinds: no network, no such name, config or split
         which = f"{name!r} ({config})" if config else repr(name)
         raise PtmError(
@@ -38,9 +39,9 @@ def open_dataset(
             raise PtmError(f"reading {source!r} failed: {_reason(error)}") from error
 
     def key() -> str:
-        info = rows.info
         files = sorted(p for p in Path(name).rglob("*") if p.is_file()) if Path(name).is_dir() else []
-        return digest("hf", name, config, text_field, info.version, info.splits, *map(file_digest, files))
+        revision = map(file_digest, files) if files else [builder.hash]  # of the data on the hub
+        return digest("hf", name, builder.config.name, text_field, *revision)
 
     return read, key
 

@@ -52,8 +52,8 @@ def harvest() -> Iterator[str]:
 def paragraphs(text: str) -> list[str]:
     """The paragraphs of a docstring (or README) that are prose, each on one line, without its markup.
 
-    >>> paragraphs("Sort a list.\\n\\nThe list ``x`` is sorted where it is; nothing is returned.\\n\\n>>> f()")
-    ['The list x is sorted where it is; nothing is returned.']
+    >>> paragraphs("Sort a list.\\n\\nThe list ``x`` is sorted where it is; nothing comes back.\\n\\n>>> f()")
+    ['The list x is sorted where it is; nothing comes back.']
     """
     text = re.sub(r"(?ms)^\s*(```|~~~).*?^\s*\1", "\n\n", text)
     return [prose for block in re.split(r"\n\s*\n", text) if (prose := _prose(block))]
@@ -67,7 +67,7 @@ def docstrings(source: str) -> Iterator[str]:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-    todo: list[ast.AST] = [tree]
+    todo: list[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef] = [tree]
     while todo:
         node = todo.pop(0)
         if text := ast.get_docstring(node):
@@ -93,7 +93,8 @@ def _raw_documents() -> Iterator[str]:
         if '"""' in source or "'''" in source:  # parsing is the slow part
             yield "\n\n".join(docstrings(source))
     for distribution in sorted(metadata.distributions(), key=lambda d: d.name or ""):
-        yield str(distribution.metadata.get("Description") or distribution.metadata.get_payload() or "")
+        _, _, description = (distribution.read_text("METADATA") or "").partition("\n\n")
+        yield description
 
 
 _ROLE = re.compile(r":[a-zA-Z:]+:`~?([^`<]*)(?:<[^`>]*>)?`")

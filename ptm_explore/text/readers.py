@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ptm_explore.errors import PtmError
 
@@ -41,7 +41,7 @@ def read(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
 
     damaged = (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, pyarrow.ArrowException)
     try:
-        yield from READERS[format_of(path)](path, text_field, skipped)
+        yield from READERS[format_of(path) or ".txt"](path, text_field, skipped)
     except damaged as error:
         raise PtmError(
             f"cannot read {path}: {error}. The file is damaged or cut short; get it again."
@@ -91,21 +91,22 @@ def from_rows(rows: Iterable[dict], text_field: str | None, where: object, skipp
 def _open(path: Path) -> BinaryIO:
     suffix = path.suffix.lower()
     if suffix == ".gz":
-        return gzip.open(path, "rb")
+        return cast(BinaryIO, gzip.open(path, "rb"))
     if suffix == ".xz":
-        return lzma.open(path, "rb")
+        return cast(BinaryIO, lzma.open(path, "rb"))
     if suffix == ".zst":
         import zstandard
 
         file = open(path, "rb")  # noqa: SIM115, the reader closes it
         reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return io.BufferedReader(reader, 1 << 17)
+        return cast(BinaryIO, io.BufferedReader(reader, 1 << 17))
     return open(path, "rb")
 
 
 def _text(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
     """Runs of paragraphs, cut at a blank line after DOCUMENT characters, or at any line after twice that."""
-    lines, size = [], 0
+    lines: list[str] = []
+    size = 0
     with _open(path) as stream:
         for raw in _lines(stream):
             try:
@@ -183,11 +184,10 @@ def _table(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str
 
     def rows() -> Iterator[dict]:
         csv.field_size_limit(2**31 - 1)  # the default ends at 131,072 characters
-        dialect = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {}
         # undecodable bytes become lone surrogates, which the corpus counts and skips row by row
         stream = io.TextIOWrapper(_open(path), "utf-8-sig", errors="surrogateescape", newline="")
         with stream:
-            table = csv.reader(stream, **dialect)
+            table = csv.reader(stream, _Tabs if tabs else csv.excel)
             header = next(table, [])
             while True:
                 try:
@@ -203,6 +203,10 @@ def _table(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str
                     yield dict(zip(header, map(_unquote, row) if tabs else row, strict=True))
 
     return from_rows(rows(), text_field, path, skipped)
+
+
+class _Tabs(csv.excel_tab):
+    quoting = csv.QUOTE_NONE
 
 
 def _unquote(field: str) -> str:

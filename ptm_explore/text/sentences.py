@@ -13,7 +13,6 @@ _BEFORE_NAMES = re.compile(
 _BEFORE_NUMBERS = re.compile(
     "nos?|pp?|vols?|figs?|eqs?|sec|ch|art|ca?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec", re.I
 )
-_LAST_WORD = re.compile(r"[\w.]*$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # J, U.S, e.g
 
 
@@ -42,7 +41,8 @@ def _ends(text: str, start: int, match: re.Match) -> bool:
         return False
     if mark.rstrip() != ".":
         return True
-    word = _LAST_WORD.search(text[max(start, match.start() - 20) : match.start()])[0]
+    before = text[max(start, match.start() - 20) : match.start()].split()
+    word = before[-1].lstrip("\"'“‘([") if before else ""
     if _INITIALS.fullmatch(word) or _BEFORE_NAMES.fullmatch(word):
         return False
     return not (following.isdigit() and _BEFORE_NUMBERS.fullmatch(word))

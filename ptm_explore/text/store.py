@@ -110,7 +110,7 @@ def train_tokenizer(
     lowercase: bool | None = None,
     cache: str | Path | None = None,
 ) -> Tokenizer:
-    """`Tokenizer.train` on the first 20 million characters (Unigram: 5 million) of the corpus, once, then cached."""
+    """`Tokenizer.train` on the beginning of the corpus (20 million characters, Unigram 5), then cached."""
     key = digest(
         "tokenizer", FORMAT, TOKENIZER_TEXT.get(kind), corpus.key, kind, vocab_size, style, lowercase
     )

@@ -116,14 +116,13 @@ def pipeline(
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         backend.decoder = decoders.ByteLevel()
     else:
-        steps = [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
-        steps += [normalizers.NFKD(), normalizers.StripAccents()]
+        quotes = [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
+        steps: list = [*quotes, normalizers.NFKD(), normalizers.StripAccents()]
         backend.normalizer = normalizers.Sequence(steps + [normalizers.Lowercase()] * lowercase)
-        metaspace = {"replacement": "▁", "prepend_scheme": "always"}
         backend.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(**metaspace)]
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace("▁", prepend_scheme="always")]
         )
-        backend.decoder = decoders.Metaspace(**metaspace)
+        backend.decoder = decoders.Metaspace("▁", prepend_scheme="always")
     return backend
 
 
@@ -218,7 +217,7 @@ def _wordpiece(texts: list[str], vocab_size: int, style: Style, lowercase: bool)
     )
     backend.train_from_iterator(texts, trainer)
     vocab = backend.get_vocab()
-    learnt = sorted(vocab.keys() - {*style.specials, *alphabet, *inner}, key=vocab.get)
+    learnt = sorted(vocab.keys() - {*style.specials, *alphabet, *inner}, key=vocab.__getitem__)
     pieces = dict.fromkeys([*style.specials, *alphabet, *inner, *learnt])
     return models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token=unk)
 

@@ -101,15 +101,21 @@ class Tokenizer:
         is as the family was published unless given."""
         backend = styles.train(texts, kind, vocab_size, lowercase, style)
         family = styles.STYLES[style]
-        natural = kind == family.kind
-        config = {"tokenizer_class": family.hf_class if natural else "PreTrainedTokenizerFast"}
-        config["do_lower_case"] = family.lowercase if lowercase is None else lowercase
+        lower = family.lowercase if lowercase is None else lowercase
+        published = kind == family.kind and not (lower and kind == "bpe")  # what hf_class can rebuild
+        config: dict = {"tokenizer_class": family.hf_class if published else "PreTrainedTokenizerFast"}
+        config["do_lower_case"] = lower
         return cls(backend, config | {f"{role}_token": token for role, token in family.roles.items()})
 
     @cached_property
     def key(self) -> str:
         """Hex digest of all that decides the ids."""
         return digest(self.backend.to_str(), *(getattr(self, f"{r}_token") for r in ROLES))
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """The V tokens in the order of their ids."""
+        return [self.backend.id_to_token(i) or "" for i in range(self.vocab_size)]
 
     @cached_property
     def byte_level(self) -> bool:
@@ -120,10 +126,9 @@ class Tokenizer:
     def continues(self) -> np.ndarray:
         marker = "Ġ" if self.byte_level else "▁"
         result = np.zeros(self.vocab_size, dtype=bool)  # (V,)
-        for i in range(self.vocab_size):
+        for i, token in enumerate(self.vocabulary):
             if i in self.special_ids:
                 continue
-            token = self.backend.id_to_token(i)
             if self.kind == "wordpiece":
                 result[i] = token.startswith("##")
             elif self.kind != "wordlevel" and not token.startswith(marker):
@@ -148,14 +153,14 @@ class Tokenizer:
             raise PtmError("text and pair must both be strings, or both be lists of the same length")
         texts = self._checked([text] if isinstance(text, str) else text, "text")
         if pair is None:
-            inputs = texts
+            inputs: list = texts
         else:
             pairs = self._checked([pair] if isinstance(pair, str) else pair, "pair")
             if len(pairs) != len(texts):
                 raise PtmError(f"every text needs its pair: {len(texts)} texts, but {len(pairs)} pairs")
             inputs = list(zip(texts, pairs, strict=True))
         encodings = self._encode(inputs, self.backend.encode_batch, True)
-        kept = [range(len(e)) for e in encodings]
+        kept = [list(range(len(e))) for e in encodings]
         if max_len is not None:
             kept = [_longest_first(e, max_len) for e in encodings]
             total = sum(map(len, encodings))
@@ -171,7 +176,7 @@ class Tokenizer:
         return self.tokens([id])[0]
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        return [self.backend.id_to_token(i) for i in self._valid(ids)]
+        return [self.vocabulary[i] for i in self._valid(ids)]
 
     def id(self, token: str) -> int:
         """The id of a token of the vocabulary; a `PtmError` if there is no such token."""
@@ -253,7 +258,7 @@ class Tokenizer:
                 raise PtmError(f"there is no token {i}; ids go from 0 to {self.vocab_size - 1}")
         return ids
 
-    def _batch(self, inputs: list, encodings: list[Encoding], kept: list[Sequence[int]]) -> Tokens:
+    def _batch(self, inputs: list, encodings: list[Encoding], kept: list[list[int]]) -> Tokens:
         pad = next(i for i in (self.pad_id, self.eos_id, 0) if i is not None)
         length = max(map(len, kept))
         ids = torch.full((len(inputs), length), pad)  # (B, T)
@@ -269,7 +274,7 @@ class Tokenizer:
             texts = (given,) if isinstance(given, str) else given
             words.append([word_ids[i] for i in keep] + [None] * padding)
             offsets.append([_trim(texts[sources[i] or 0], *spans[i]) for i in keep] + [(0, 0)] * padding)
-            tokens.append([self.backend.id_to_token(i) for i in ids[row].tolist()])
+            tokens.append(self.tokens(ids[row]))
         names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)
         special = torch.isin(ids, names) | ~mask
         return Tokens(ids, mask, segments, special, tokens, words, offsets, inputs)

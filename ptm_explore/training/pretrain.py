@@ -58,6 +58,7 @@ def pretrain(
 
     text = corpus_ if isinstance(corpus_, Corpus) else corpus(corpus_, text_field)
     tokenizer, splits = _prepare(text, chosen, show)
+    chosen = recipe(chosen, vocab_size=tokenizer.vocab_size)  # a small corpus yields fewer pieces
     goal = objective(chosen.objectives)
     net = chosen.build(seed=seed)
     resuming = resume and any((folder / "checkpoints").glob("step-*"))
@@ -99,7 +100,7 @@ def pretrain(
         error.model = Model(net.cpu(), tokenizer, chosen, trainer.history, card)
         raise
     model = Model(net, tokenizer, chosen, history, card | trainer.progress)
-    if folder is not None and _is_main():
+    if folder is not None and is_main():
         model.save(folder)
     return model
 
@@ -156,7 +157,7 @@ def _plain(value):
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _is_main() -> bool:
+def is_main() -> bool:
     from accelerate import PartialState
 
     return PartialState().is_main_process

@@ -59,7 +59,7 @@ class PtmWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget, and beside it plain HTML for where no kernel runs: GitHub, nbconvert, e-mail."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data, metadata = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
         return data | {"text/html": self._html()}, metadata
 
 

@@ -100,10 +100,10 @@ def adjective(lemma: str, *after: Phrase, degree: str = "", adverb: str = "") ->
     return Phrase(words, head, "attr")
 
 
-def adverb(text: str) -> Phrase:
+def adverb(text: str, tag: str = "ADV") -> Phrase:
     """One adverb or a fixed expression: soon, at last."""
     first, *more = text.split("_")
-    head = Word(first, "ADV")
+    head = Word(first, tag)
     return Phrase([head, *(Word(form, "ADV", head, "fixed") for form in more)], head, "advmod")
 
 
@@ -171,14 +171,14 @@ def clause(
         if phrase is not None:
             words += phrase.under(head)
     if front is not None:
-        comma = [Word(",", "PUNCT", head, "punct")] if len(front.words) > 2 else []
+        comma = [Word(",", "PUNCT", head, "punct")] if len(front.words) > 2 or front.head.tag == "INTJ" else []
         words = front.under(head) + comma + words
     return Phrase(words, head, "ccomp")
 
 
-def there(subject: Phrase, *rest: Phrase, tense="past", **features) -> Phrase:
+def there(subject: Phrase, *rest: Phrase, verb="be", **features) -> Phrase:
     """There was a boat in the harbour: the verb agrees with what follows it."""
-    made = clause(subject, "be", *rest, tense=tense, silent=True, **features)
+    made = clause(subject, verb, *rest, silent=True, **features)
     at = next(i for i, word in enumerate(made.words) if word is made.head)
     expletive = Word("there", "PRON", made.head, "expl")
     made.words[at : at + 1] = [expletive, made.head, *subject.under(made.head, "nsubj")]

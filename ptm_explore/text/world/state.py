@@ -169,6 +169,8 @@ class Scene:
             self.holder[thing] = agent
         elif kind == "give" and holder is agent and self.at.get(other) == here:
             self.holder[thing] = other
+        elif kind == "send" and holder is agent:
+            self.holder[thing] = other
         elif kind == "buy" and holder is other and self.at.get(other) == here:
             self.holder[thing] = agent
         elif kind == "put" and holder is agent and here == place:

@@ -16,7 +16,10 @@ GENRES = ("story", "letter", "news", "guide")
 SPLITS = {"train": (0, 1, 2, 3), "dev": (4, 5), "test": (6, 7)}
 TOYS = ("toy", "book", "clothes", "jewel", "instrument", "light", "vessel", "tool")
 QUANTIFIERS = ("all the", "every", "most", "some", "many", "no", "each", "few", "both", "several")
-GREETINGS = ("hope hero that be P well", "be hero happy to write hero P", "hope hero that be P happy", "thank_letter hero P +drop")
+GREETINGS = (
+    "hope hero +present that be P well +present", "be hero @happy +present to write hero P",
+    "thank_letter hero P +present +drop", "be hero @mood +present and hope hero +present that be P @mood +present",
+)
 STILL = frozenset(LEXICON.lists["still"])
 
 
@@ -41,7 +44,8 @@ def once(t: Teller, hero: Entity) -> None:
     if "trade" in t.world.of[hero]:
         t.told(hero, "trade")
     t.told(hero, "lives_in")
-    t.say(there(t.called(hero), pp("in", name(t.town.name, t.town)), front=adverb("once")))
+    verb = "live" if t.chance(0.4) else "be"
+    t.say(there(t.called(hero), pp("in", name(t.town.name, t.town)), verb=verb, front=adverb("once")))
     t.last[hero] = None
 
 
@@ -116,7 +120,8 @@ def remind(t: Teller, *_) -> None:
 
 
 def weather(t: Teller, *_) -> None:
-    t.say(clause(pronoun("n"), "be", adjective(t.weather), tense=t.always, manner=t.pick(("still", "now"))))
+    t.say(clause(pronoun("n"), "be", adjective(t.weather), tense=t.always, manner="still" if t.env.get("sky") else ""))
+    t.env["sky"] = t.weather
 
 
 def trifle(t: Teller, who: Entity) -> None:
@@ -161,7 +166,7 @@ def quiz(t: Teller, who: Entity, hearer: Entity, about: Entity) -> None:
     others = [facts[p][relation] for p in t.folk if relation in facts[p]]
     guess = value if isinstance(value, Entity) or t.chance(0.5) else t.rng.choice(others)
     t.speak(who, hearer, lambda: t.fill(key, t.ref(about), [guess], ask="?"), "?")
-    front = adverb("yes" if guess == value else "no")
+    front = adverb("yes" if guess == value else "no", "INTJ")
     t.speak(hearer, who, lambda: t.fact(about, relation, front=front))
 
 
@@ -276,6 +281,8 @@ def cast(t: Teller, kind: str) -> Entity | str | None:
         people = [p for p in people if p.noun == kind]
     elif kind == "worker":
         people = [p for p in people if p.noun in t.world.trades]
+    elif kind == "adult":
+        people = [p for p in t.world.people if "trade" in t.world.of[p]]
     elif kind == "healer":
         people = [p for p in people if p.noun in ("doctor", "nurse")]
     elif kind == "owner":
@@ -310,15 +317,17 @@ def perform(t: Teller, text: str) -> bool:
 
 def choose(t: Teller, part: str) -> None:
     """Tells one of the scripts of a group, such as plot; those that lack an actor in this town give way to others."""
-    while not perform(t, t.rng.choice(groups()[part])):
+    while (text := t.rng.choice(groups()[part])) in t.performed or not perform(t, text):
         pass
+    t.performed.add(text)
 
 
 @cache
 def groups() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key, text in LEXICON.raw.items():
-        found.setdefault(key.partition(".")[0], []).append(text)
+        if "." in key:
+            found.setdefault(key.partition(".")[0], []).append(text)
     return found
 
 
@@ -334,7 +343,7 @@ def documents(split: str = "train", seed: int = 0) -> Iterator[Document]:
         genre = LEXICON.pick(rng, GENRES)
         *parts, last = LEXICON.lists["genre." + genre]
         t = Teller(rng, world(), genre)
-        t.env |= {"hero": t.world.famous(rng, t.folk), "town": t.town}
+        t.env |= {"hero": t.world.famous(rng, t.folk), "here": t.town}
         for part in parts:
             if part[0] != "?" or t.chance(0.5):
                 choose(t, part.lstrip("?"))
@@ -345,5 +354,6 @@ def documents(split: str = "train", seed: int = 0) -> Iterator[Document]:
             if 3 <= len(t.sentences) <= 30 and crc32(" ".join(t.sentences).encode()) % 8 in classes:
                 yield Document(genre, tuple(t.sentences), tuple(t.words), tuple(t.facts), tuple(t.events))
                 break
+            t.performed.clear()
             del t.sentences[told:], t.words[told:], t.facts[facts:]
             t.last = before

@@ -92,7 +92,8 @@ class Teller:
         self.town = world.famous(rng, world.towns)
         self.folk = world.folk[self.town]
         self.weather = self.pick("adj.weather")
-        self.env: dict[str, object] = {}
+        self.env: dict[str, Entity | str | None] = {}  # the roles of the scripts
+        self.performed: set[str] = set()
 
     # --- choosing -----------------------------------------------------------------------------------------------
     def chance(self, share: float) -> bool:
@@ -120,16 +121,20 @@ class Teller:
         return token
 
     # --- referring ----------------------------------------------------------------------------------------------
-    def ref(self, entity: Entity, case: str = "subject", plain: bool = False) -> Phrase:
-        """A pronoun where only one thing can be meant, else a name or a description."""
+    def ref(self, entity: Entity, case: str = "subject", plain: bool = False, same: bool = False) -> Phrase:
+        """A pronoun where only one thing can be meant, else a name or a description.
+
+        `plain` never takes a pronoun; `same` always does: the subject of the clause before.
+        """
         if entity is self.me or entity is self.you:
             return pronoun("1" if entity is self.me else "2", case, entity)
-        seen = entity in self.now or entity in self.last
+        again = entity in self.now
+        seen = again or entity in self.last
         sure = seen and not plain and not any(
             e.gender == entity.gender and e is not entity for where in (self.last, self.now) for e in where
         )
         self.now[entity] = None
-        if sure and (case != "subject" or self.rng.random() < 0.85):
+        if same or (sure and (case != "subject" or again or self.chance(0.85))):
             return pronoun(entity.gender, case, entity)
         phrase = self.describe(entity)
         return genitive(phrase) if case == "possessive" else phrase
@@ -229,7 +234,7 @@ class Teller:
         named = name(entity.name, entity).under(head, "xcomp")
         return noun(word or entity.noun, "a", after=[Phrase([head, *named], head, "acl")])
 
-    def build(self, step: Step, silent: Phrase | None = None, **more) -> Phrase:
+    def build(self, step: Step, silent: Phrase | None = None, same: bool = False, **more) -> Phrase:
         """The clause of a step with those linked to it; its event, if it is one, happens."""
         who, *args = step.args
         values = [self.value(arg) for arg in args]
@@ -242,7 +247,7 @@ class Teller:
         elif word:
             subject = self.slot(kind, "", iter([self.value(part) for part in word.split(",")]), None)
         else:
-            subject = self.ref(agent) if isinstance(agent, Entity) else noun(agent)
+            subject = self.ref(agent, same=same) if isinstance(agent, Entity) else noun(agent)
         if step.mark in ("!", "-"):
             self.happen(key, agent, *values)
         features = {**step.features, **more, "front": opening}
@@ -253,15 +258,15 @@ class Teller:
         else:
             made = self.fill("frame." + key, subject, values, **features)
         for link, inner in step.links:
-            same = inner.args[0] == who
+            again = inner.args[0] == who
             if link == "to":
                 added = self.build(inner, subject, modal="to")
                 added.role = "xcomp"
                 made.words += added.under(made.head)
             elif link in ("so", "but", "and"):
-                made = both(made, self.build(inner, subject if link == "and" and same else None), word=link)
+                made = both(made, self.build(inner, subject if link == "and" and again else None, again), word=link)
             else:
-                added = because(link, self.build(inner))
+                added = because(link, self.build(inner, None, again))
                 made.words += added.under(made.head, "ccomp" if link == "that" else "advcl")
         return made
 
@@ -302,7 +307,8 @@ class Teller:
         self.me, self.you, self.tense, self.always = speaker, hearer, "present", "present"
         inner = build()
         self.me, self.you, self.tense, self.always = before
-        says = Word(LEXICON.verb("ask" if end == "?" else self.pick("said"))[2], "VERB")
+        replies = bool(self.sentences) and self.sentences[-1][0] == "“"
+        says = Word(LEXICON.verb("ask" if end == "?" else self.pick("said") if replies else "say")[2], "VERB")
         speech = self.ref(speaker, plain=True).under(says, "nsubj")
         self.now[hearer] = None
         self.say(quote(inner, end, Phrase([says, *speech, Word(".", "PUNCT", says, "punct")], says, "root")))

@@ -1,0 +1,3 @@
+from ptm_explore.cli import main
+
+main()

@@ -1,0 +1,215 @@
+"""A real JupyterLab on a copy of the chapters, and a headless Chromium that opens notebooks in it."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlparse
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = ROOT / "test-artefacts"
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+CHROMIUM_ARGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+SETTINGS = {
+    # Cells out of view would not be in the page, and so neither in the checks nor in the screenshot.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+# Outputs that JavaScript draws, by mime type, and what is in the page once it has.
+DRAWN = {
+    "application/vnd.plotly.v1+json": ".js-plotly-plot .svg-container",
+    "application/vnd.jupyter.widget-view+json": ".lm-Panel.jp-OutputArea-output > *",
+}
+
+FINISHED = """() => {
+  if (document.querySelector('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')) return true;
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+  return prompts.length && prompts.every(prompt => /^\\[\\d+\\]:$/.test(prompt.textContent.trim()));
+}"""
+
+
+@dataclass
+class Page:
+    """A notebook in the browser after Run All Cells."""
+
+    page: object  # the Playwright page, to go on with
+    console: list[str] = field(default_factory=list)  # what the page's JavaScript complained about
+    outside: list[str] = field(default_factory=list)  # addresses outside this machine that the page asked for
+    cells: list = field(default_factory=list)  # the code cells as saved, outputs included
+    drawn: list[tuple[int, str]] = field(
+        default_factory=list
+    )  # (index into cells, mime type) that is in the page
+    undrawn: list[tuple[int, str]] = field(default_factory=list)  # the same, of those that stayed empty
+
+    @property
+    def errors(self) -> list[str]:
+        """`Name: message` of each cell that raised."""
+        outputs = [output for cell in self.cells for output in cell.outputs]
+        return [f"{output.ename}: {output.evalue}" for output in outputs if output.output_type == "error"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; without one tests skip, and fail where CI=true."""
+    found = [path for name in CHROMIUM if (path := shutil.which(name))]
+    if os.path.exists(MAC_CHROME):
+        found.append(MAC_CHROME)
+    if not found:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse(f"no Chromium on the PATH (looked for {', '.join(CHROMIUM)})")
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """(address, folder) of a running JupyterLab whose root `folder` holds a copy of notebooks/."""
+    root = tmp_path_factory.mktemp("lab")
+    (root / "notebooks").mkdir()
+    for chapter in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(chapter, root / "notebooks")
+    settings = tmp_path_factory.mktemp("settings")
+    (settings / "overrides.json").write_text(json.dumps(SETTINGS))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        *(f"--port={address.rpartition(':')[2]}", "--ServerApp.port_retries=0", "--IdentityProvider.token="),
+        *(f"--ServerApp.root_dir={root}", f"--LabApp.app_settings_dir={settings}"),
+        *("--LabApp.extension_manager=readonly", "--LabApp.news_url=None"),
+    ]
+    own = tmp_path_factory.mktemp("home")  # nobody's settings, workspaces or start-up files
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "offline"), str(ROOT)]),
+        "PTM_CACHE": str(own / "cache"),
+        "PTM_BUDGET_SCALE": os.environ.get("PTM_BUDGET_SCALE", "0.3"),
+        "IPYTHONDIR": str(own / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(own / "config"),
+        "JUPYTER_DATA_DIR": str(own / "data"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    ARTEFACTS.mkdir(exist_ok=True)
+    with open(ARTEFACTS / "jupyterlab.log", "w") as log:
+        server = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(server, address)
+        yield address, root
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def wait_for(server: subprocess.Popen, address: str, seconds: float = 60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            return urllib.request.urlopen(f"{address}/api/status", timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start: {(ARTEFACTS / 'jupyterlab.log').read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def run_all(lab, browser):
+    """Function that opens `notebooks/<name>.ipynb`, runs and saves it, and returns a Page."""
+    address, root = lab
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield lambda name, timeout=300: _run_all(context, address, root / "notebooks" / f"{name}.ipynb", timeout)
+    context.close()
+
+
+def _run_all(context, address: str, file: Path, timeout: float) -> Page:
+    page = context.new_page()
+    result = Page(page)
+
+    def refuse(route):
+        result.outside.append(route.request.url)
+        route.abort()
+
+    context.route(lambda url: urlparse(url).hostname not in (None, "127.0.0.1", "localhost"), refuse)
+    page.on("console", lambda message: message.type == "error" and result.console.append(message.text))
+    page.on("pageerror", lambda error: result.console.append(str(error)))
+
+    page.goto(f"{address}/lab/workspaces/{file.stem}/tree/notebooks/{file.name}?reset", timeout=60_000)
+    page.locator(".jp-NotebookPanel-toolbar [data-status=idle]").wait_for(state="attached", timeout=60_000)
+    choose(page, "Run", "Run All Cells")
+    page.wait_for_function(FINISHED, timeout=timeout * 1000)
+    before = file.stat().st_mtime_ns
+    choose(page, "File", "Save Notebook")
+    while file.stat().st_mtime_ns == before:
+        page.wait_for_timeout(100)
+    notebook = nbformat.read(file, as_version=4)
+    result.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    look(result)
+    screenshot(page, file.stem)
+    return result
+
+
+def choose(page, menu: str, item: str):
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.get_by_role("menuitem", name=re.compile(f"^{item}")).first.click()
+
+
+def look(result: Page, seconds: float = 20):
+    """Wait until every figure and widget is drawn, or time is up."""
+    wanted = [
+        (index, mime, sum(mime in output.get("data", {}) for output in cell.outputs))
+        for index, cell in enumerate(result.cells)
+        for mime in DRAWN
+    ]
+    shown = result.page.locator(".jp-Notebook .jp-CodeCell")
+    end = time.monotonic() + seconds
+    while True:
+        result.drawn, result.undrawn = [], []
+        for index, mime, count in wanted:
+            boxes = (
+                [found.bounding_box() for found in shown.nth(index).locator(DRAWN[mime]).all()]
+                if count
+                else []
+            )
+            there = sum(bool(box) and box["height"] > 5 for box in boxes)
+            result.drawn += [(index, mime)] * min(there, count)
+            result.undrawn += [(index, mime)] * (count - min(there, count))
+        if not result.undrawn or time.monotonic() > end:
+            return
+        result.page.wait_for_timeout(200)
+
+
+def screenshot(page, name: str):
+    """The whole notebook in one picture, for which the window becomes as high as the notebook."""
+    page.keyboard.press("Control+b")  # the file browser leaves
+    panel = page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").first
+    height = panel.evaluate("element => element.scrollHeight")
+    page.set_viewport_size({"width": 1280, "height": min(height + 150, 16_000)})  # Chromium draws no more
+    panel.evaluate("element => element.scrollTo(0, 0)")
+    page.wait_for_timeout(500)
+    page.screenshot(path=ARTEFACTS / f"{name}.png")
+    page.set_viewport_size({"width": 1280, "height": 900})

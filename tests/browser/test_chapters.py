@@ -1,0 +1,63 @@
+"""Every chapter in a real JupyterLab: runs without an error, draws everything, asks nothing of the network."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+CHAPTERS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+FIGURE = """\
+import plotly.graph_objects as go
+go.Figure(go.Bar(y=[1, 3, 2]))"""
+WIDGET = """\
+import ipywidgets
+ipywidgets.VBox([ipywidgets.IntSlider(3), ipywidgets.Button(description="go")])"""
+OWN_WIDGET = """\
+import anywidget
+class Hello(anywidget.AnyWidget):
+    _esm = "export default {{render({{el}}) {{ {} }}}}"
+Hello()"""
+HELLO = "el.innerHTML = '<b id=hello>hello</b>';"
+
+
+@pytest.fixture
+def run_cells(lab, run_all):
+    """Function that runs these sources as a notebook in the browser and returns a Page."""
+    _, root = lab
+
+    def run(name, *sources):
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
+        return run_all(name)
+
+    return run
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter(name, run_all):
+    page = run_all(name)
+    assert page.errors == []
+    assert page.undrawn == []
+    assert page.console == []
+    assert page.outside == []
+
+
+def test_figures_and_widgets_are_drawn_offline(run_cells):
+    page = run_cells("scratch-good", "import ptm_explore", FIGURE, WIDGET, OWN_WIDGET.format(HELLO))
+    assert [index for index, _ in page.drawn] == [1, 2, 3]
+    assert page.undrawn == page.errors == page.console == page.outside == []
+    assert page.page.locator("#hello").inner_text() == "hello"
+
+
+def test_what_goes_wrong_is_seen(run_cells):
+    wrong = "el.innerHTML = '<img src=https://example.org/x.png>'; console.error('my complaint');"
+    page = run_cells("scratch-bad", OWN_WIDGET.format(wrong), OWN_WIDGET.format(""), "1 / 0", "2")
+    assert page.errors == ["ZeroDivisionError: division by zero"]
+    assert [index for index, _ in page.undrawn] == [1]
+    assert page.outside == ["https://example.org/x.png"]
+    assert "my complaint" in page.console

@@ -1,0 +1,170 @@
+"""What a browser makes of the widgets' modules and of saved figures; with Jupyter in tests/browser."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ptm_explore import figures
+from ptm_explore.widgets import FillWidget
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = [
+    "</script><script>window.hit=1</script>",
+    "<img src=x onerror='window.hit=1'>",
+    "\"'` ${window.hit=1}",
+    "\u202eabc",
+    "x" * 10_000,
+]
+
+# anywidget's side of a model: get, set, save_changes, on, off; `python` answers what the page saves.
+START = """async ({ esm, css, state }) => {
+  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+  const listeners = {};
+  const model = {
+    saved: [],
+    get: (name) => state[name],
+    set: (name, value) => model.update({ [name]: value }),
+    save_changes: () => model.saved.push(state.text),
+    on: (event, f) => (listeners[event] ??= new Set()).add(f),
+    off: (event, f) => listeners[event]?.delete(f),
+    update: (changes) => {
+      Object.assign(state, changes);
+      for (const name of Object.keys(changes)) for (const f of listeners[`change:${name}`] ?? []) f();
+    },
+    listening: () => Object.values(listeners).reduce((n, set) => n + set.size, 0),
+  };
+  window.model = model;
+  const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  window.stop = widget.render({ model, el: document.querySelector("#here") });
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium on the PATH")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that fails the test when its scripts do or when it asks for anything but files."""
+    page = browser.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfinished", lambda request: problems.append(request.url))
+    # What the page's own policy blocks ("csp") never leaves the browser.
+    page.on("requestfailed", lambda r: None if r.failure == "csp" else problems.append(r.url))
+    yield page
+    page.close()
+    assert [problem for problem in problems if not problem.startswith(("file:", "blob:"))] == []
+
+
+@pytest.fixture
+def fill(page):
+    """Starts the page code of a FillWidget on a text and (token, probability) pairs for each mask."""
+
+    def start(text, masks):
+        widget = FillWidget(SimpleNamespace(fill=lambda text, top_k: masks), text)
+        state = {name: getattr(widget, name) for name in ("text", "answer", "error", "label")}
+        page.set_content("<main id=here></main>")
+        page.evaluate(START, {"esm": widget._esm, "css": widget._css, "state": state})
+        return page
+
+    return start
+
+
+def test_bars(fill):
+    page = fill("a [MASK] [MASK]", [[("cat", 0.5), ("dog", 0.25)], [("sat", 0.9)]])
+    assert page.get_by_role("group", name="Fill in the blank").is_visible()
+    assert page.get_by_label("Text").input_value() == "a [MASK] [MASK]"
+    assert page.locator("caption").all_text_contents() == [f"Most probable for mask {i}" for i in (1, 2)]
+    assert page.locator("tr").all_text_contents() == ["cat50.0 %", "dog25.0 %", "sat90.0 %"]
+    track, bar = (page.locator(css).first.bounding_box()["width"] for css in (".ptm-track", ".ptm-bar"))
+    assert bar == pytest.approx(track / 2, abs=2)
+
+
+@pytest.mark.parametrize("token", HOSTILE)
+def test_hostile_strings_are_text(fill, token):
+    page = fill(token, [[(token, 0.5)]])
+    page.evaluate("error => model.update({ error })", token)
+    assert page.locator("th").text_content() == token
+    assert page.get_by_role("alert").text_content() == token
+    assert page.get_by_label("Text").input_value() == token
+    assert page.locator("#here img, #here script").count() == 0
+    assert page.evaluate("window.hit") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_typing_asks_once_after_a_pause_and_enter_at_once(fill):
+    page = fill("", [])
+    field = page.get_by_label("Text")
+    field.press_sequentially("one two", delay=20)
+    assert page.evaluate("model.saved") == []
+    page.wait_for_function("model.saved.length")
+    field.press_sequentially("!")
+    field.press("Enter")
+    page.wait_for_timeout(500)
+    assert page.evaluate("model.saved") == ["one two", "one two!"]
+
+
+def test_answers_to_older_texts_are_left_out(fill):
+    page = fill("", [])
+    page.get_by_label("Text").fill("new")
+    page.get_by_label("Text").press("Enter")
+    results = page.locator(".ptm-results")
+    assert results.get_attribute("aria-busy") == "true"
+    show = "text => model.update({ answer: { text, masks: [[[text, 0.5]]] } })"
+    page.evaluate(show, "old")
+    assert page.locator("th").count() == 0
+    page.evaluate(show, "new")
+    assert page.locator("th").all_text_contents() == ["new"]
+    assert results.get_attribute("aria-busy") == "false"
+    assert results.get_attribute("aria-live") == "polite"
+
+
+def test_error_line_lost_kernel_and_end(fill):
+    page = fill("a", [])
+    assert not page.get_by_role("alert").is_visible()
+    page.evaluate("model.update({ error: 'no [MASK]' })")
+    assert page.get_by_role("alert").is_visible()
+    lost = page.get_by_text("The kernel has stopped")
+    assert not lost.is_visible()
+    page.evaluate("document.querySelector('#here').classList.add('jupyter-widgets-disconnected')")
+    assert lost.is_visible()
+    assert page.evaluate("model.listening()") == 3
+    page.evaluate("stop()")
+    assert page.evaluate("model.listening()") == 0
+
+
+def test_focus_is_visible(fill):
+    page = fill("a", [])
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_figures_show_tokens_literally(page, tmp_path):
+    tokens = ["<s>", "<b>", "$x$", "%{x}", "&lt;", "<a href='j:x'>y", "the", "the"]
+    weights = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    trace = SimpleNamespace(attention=weights, tokens=tokens)
+    figures.to_html(figures.heatmap(trace, 0, 0), tmp_path / "map.html")
+    page.goto(f"file://{tmp_path}/map.html")
+    page.wait_for_selector(".ytick text")
+    assert page.locator(".ytick text").all_text_contents() == tokens
+    # The small maps have no labels; hovering finds the tokens all the same.
+    figures.to_html(figures.heads(trace, 0), tmp_path / "heads.html")
+    page.goto(f"file://{tmp_path}/heads.html")
+    page.wait_for_selector(".nsewdrag")
+    box = page.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 2.5 / 8, box["y"] + box["height"] * 1.5 / 8)
+    page.wait_for_selector(".hovertext")
+    assert page.text_content(".hovertext").startswith("<b> → $x$: ")
