@@ -77,7 +77,8 @@ def _recipes(options) -> None:
 def _pretrain(options) -> None:
     from ptm_explore.figures.curves import learning_curve, text_curve
     from ptm_explore.figures.style import to_html
-    from ptm_explore.training.pretrain import is_main, pretrain
+    from ptm_explore.training.devices import processes
+    from ptm_explore.training.pretrain import pretrain
 
     settings = {name: getattr(options, name) for name in ("batch", "length", "lr", "dropout")}
     changes = {name: value for name, value in settings.items() if value is not None}
@@ -98,7 +99,7 @@ def _pretrain(options) -> None:
         cpu=options.cpu,
         **changes,
     )
-    if not is_main():
+    if not processes(options.cpu).is_main_process:
         return
     print(model)
     print(text_curve([row["loss"] for row in model.history if "loss" in row]))

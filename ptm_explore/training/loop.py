@@ -22,7 +22,7 @@ from ptm_explore.models.recipes import Schedule, flops_per_token
 from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import Batch, Stream, collate
 from ptm_explore.text.tokenizers import Tokenizer
-from ptm_explore.training import checkpoint
+from ptm_explore.training import checkpoint, devices
 from ptm_explore.training.budget import Budget
 from ptm_explore.training.progress import Progress
 
@@ -70,7 +70,7 @@ class Trainer:
     title: str = "training"
 
     def train(self) -> list[dict]:
-        accelerator = self._accelerator()
+        accelerator = devices.accelerator(self.cpu, self.precision)
         optimizer = _optimizer(self.net, self.schedule)
         self.progress = {"steps": 0, "tokens": 0, "seconds": 0.0, "flops": 0.0}
         self.history: list[dict] = []
@@ -213,13 +213,6 @@ class Trainer:
         self.progress, self.history = state["progress"], state["history"]
         self.stream.position = state["stream"]
 
-    def _accelerator(self):
-        from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
-        return Accelerator(cpu=self.cpu, mixed_precision=self.precision or precision_of(self.cpu))
-
 
 def rate(schedule: Schedule, share: float) -> float:
     """The learning rate at a share of the budget, as a share of its peak: linear up, then down to zero."""
@@ -252,13 +245,6 @@ def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], devi
     return result
 
 
-def precision_of(cpu: bool) -> str:
-    """bf16 where the GPU computes in it (compute capability 8; below, it is emulated), else fp16, else fp32."""
-    if cpu or not torch.cuda.is_available():
-        return "no"
-    return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
-
-
 def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls on matrices only."""
     matrices = [p for p in net.parameters() if p.dim() > 1]
@@ -279,7 +265,7 @@ def _sum(accelerator, values: list[float]) -> list[float]:
     if accelerator.num_processes == 1:
         return [float(value) for value in values]
     kind = torch.float32 if accelerator.device.type == "mps" else torch.float64
-    return accelerator.reduce(torch.tensor(values, dtype=kind, device=accelerator.device)).tolist()
+    return accelerator.reduce(torch.tensor(values, dtype=kind, device=accelerator.device), "sum").tolist()
 
 
 def _agree(accelerator, share: float, stop: bool) -> tuple[float, bool]:

@@ -15,6 +15,7 @@ from ptm_explore.text.corpora import Corpus, corpus
 from ptm_explore.text.store import Splits, tokenise, train_tokenizer
 from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training.budget import Budget
+from ptm_explore.training.devices import processes
 from ptm_explore.training.loop import Trainer
 from ptm_explore.training.start import warm_start
 
@@ -57,7 +58,7 @@ def pretrain(
         raise PtmError("resume=True needs the folder to resume from: out=...")
 
     text = corpus_ if isinstance(corpus_, Corpus) else corpus(corpus_, text_field)
-    tokenizer, splits = _prepare(text, chosen, show)
+    tokenizer, splits = _prepare(text, chosen, cpu, show)
     chosen = recipe(chosen, vocab_size=tokenizer.vocab_size)  # a small corpus yields fewer pieces
     goal = objective(chosen.objectives)
     net = chosen.build(seed=seed)
@@ -100,16 +101,14 @@ def pretrain(
         error.model = Model(net.cpu(), tokenizer, chosen, trainer.history, card)
         raise
     model = Model(net, tokenizer, chosen, history, card | trainer.progress)
-    if folder is not None and is_main():
+    if folder is not None and processes(cpu).is_main_process:
         model.save(folder)
     return model
 
 
-def _prepare(text: Corpus, chosen: Recipe, show: bool) -> tuple[Tokenizer, Splits]:
+def _prepare(text: Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Tokenizer, Splits]:
     """Tokenizer and token store, from the cache where they are there; one process of many makes them."""
-    from accelerate import PartialState
-
-    with PartialState().main_process_first():
+    with processes(cpu).main_process_first():
         tokenizer = train_tokenizer(
             text, chosen.tokenizer, chosen.config.vocab_size, chosen.style, chosen.lowercase
         )
@@ -155,9 +154,3 @@ def _plain(value):
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def is_main() -> bool:
-    from accelerate import PartialState
-
-    return PartialState().is_main_process

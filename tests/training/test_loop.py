@@ -169,14 +169,6 @@ def test_only_matrices_decay():
     assert len(free["params"]) == 3
 
 
-def test_precision_follows_the_device(monkeypatch):
-    assert loop.precision_of(cpu=True) == "no"
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    for capability, expected in (((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16")):
-        monkeypatch.setattr("torch.cuda.get_device_capability", lambda c=capability: c)
-        assert loop.precision_of(cpu=False) == expected
-
-
 def test_bf16_on_request_on_a_cpu():
     history = train(precision="bf16", budget="24steps").history
     assert math.isfinite(history[-1]["loss"])

@@ -22,11 +22,11 @@ class Lexicon:
         self._plurals = dict(pair.split("/") for pair in self.lists["plurals"])
 
     def pick(self, rng, words: str | tuple[str, ...]) -> str:
-        """One word of a list, given by its key or as a tuple; a word of rank r has weight 1 / (r + 1)."""
+        """One word of a list, given by its key or as a tuple; a word of rank r has weight (r + 3) ** -0.8."""
         words = self.lists[words] if type(words) is str else words
         weights = self._weights.get(words)
         if weights is None:
-            weights = self._weights[words] = list(accumulate(1 / (r + 2) for r in range(len(words))))
+            weights = self._weights[words] = list(accumulate((r + 3) ** -0.8 for r in range(len(words))))
         return words[bisect(weights, rng.random() * weights[-1])]
 
     def kind(self, noun: str) -> str:

@@ -47,6 +47,10 @@ class World:
                 site, acts, goods = (part.strip() for part in value.split("|"))
                 acts = [(act.split()[0], tuple(act.split()[1:])) for act in acts.split(";")]
                 self.trades[key[6:]] = site, acts, tuple(goods.split())
+        self.sights = {  # what there is at a site, but for those who work there
+            key[5:]: tuple(w for w in words if w not in self.trades)
+            for key, words in lists.items() if key[:5] == "site."
+        }  # fmt: skip
         self.maker = {}  # goods: the first trade that makes it
         for trade, (_, _, goods) in self.trades.items():
             for item in goods:
@@ -120,7 +124,7 @@ class World:
     def facts(self) -> list[Fact]:
         """Everything that is true, as names: (Anna, lives_in, Marrow)."""
         known = [Fact(e.name, relation, str(o)) for e, about in self.of.items() for relation, o in about.items()]
-        made = [Fact(trade, "makes", item) for trade, (_, _, goods) in self.trades.items() for item in goods]
+        made = [Fact(trade, "sells", item) for trade, (_, _, goods) in self.trades.items() for item in goods]
         return known + made + [Fact(item, "costs", price) for item, price in self.price.items()]
 
     def famous(self, rng: Random, entities: list[Entity]) -> Entity:

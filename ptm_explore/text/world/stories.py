@@ -59,10 +59,13 @@ def has(t: Teller, who: Entity, thing: Entity) -> None:
 def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     """What there is at a place; some of these put a noun of another number between subject and verb."""
     site = site or t.scene.at.get(who) or t.site()
-    word = t.pick(tuple(w for w in LEXICON.lists["site." + site] if w not in t.world.trades))
+    nouns = t.world.sights[site]
+    word = t.pick(nouns)
     kind, many, roll = LEXICON.kind(word), t.chance(0.6) and not LEXICON.is_mass(word), t.rng.random()
     det = "the" if many else "a"
-    spot = pp("near", noun(t.pick("spots"), "the", t.pick("adj.building"), plural=not many))
+    landmark = t.pick("spots") if t.chance(0.3) else t.pick(nouns)
+    plural = not many and not LEXICON.is_mass(landmark)
+    spot = pp("near", noun(landmark, "the", *[t.adjective(landmark)] * t.chance(0.6), plural=plural))
     trait = adjective(t.pick(traits(kind)))
     if roll < 0.25:
         count = t.pick("numbers") if many else ""
@@ -95,13 +98,14 @@ def traits(kind: str, known: dict[str, tuple[str, ...]] = {}) -> tuple[str, ...]
     return known[kind]
 
 
-def labour(t: Teller, who: Entity) -> None:
+def labour(t: Teller, who: Entity, teacher: Entity | None = None) -> None:
     """What somebody's trade makes them do: she was kneading dough."""
-    if who.noun not in t.world.trades:
+    trade = (teacher or who).noun
+    if trade not in t.world.trades:
         return weather(t)
-    verb, objects = t.rng.choice(t.world.trades[who.noun][1])
-    progressive = t.always == "past" and t.chance(0.7)
-    t.say(clause(t.ref(who), verb, t.slot("some" if t.chance(0.6) else "a", t.pick(objects), None, None), tense=t.always, progressive=progressive))
+    verb, objects = t.rng.choice(t.world.trades[trade][1])
+    thing = t.slot("some" if t.chance(0.6) else "a", t.pick(objects))
+    t.say(clause(t.ref(who), verb, thing, tense=t.always, progressive=t.always == "past" and t.chance(0.7)))
 
 
 def remind(t: Teller, *_) -> None:
@@ -127,10 +131,10 @@ def weather(t: Teller, *_) -> None:
 def trifle(t: Teller, who: Entity) -> None:
     """A small sentence that keeps a story going: the place, a neighbour at work, a fact, the weather."""
     site, roll = t.scene.at.get(who), t.rng.random()
-    if roll < 0.4:
+    if roll < 0.25:
         return
     workers = [p for p in t.folk if site and t.world.of[p].get("works_at") == site and t.scene.at.get(p, site) == site]
-    if workers and roll < 0.6:
+    if workers and roll < 0.52:
         labour(t, workers[0])
     elif site and roll < 0.72:
         scenery(t, who)
@@ -163,7 +167,7 @@ def quiz(t: Teller, who: Entity, hearer: Entity, about: Entity) -> None:
         verb = t.pick(verb[1:]) if verb[0] == "@" else verb
         t.speak(who, hearer, lambda: clause(t.ref(about), verb, tense="present", ask=ask), "?")
         return t.speak(hearer, who, lambda: t.fact(about, relation))
-    others = [facts[p][relation] for p in t.folk if relation in facts[p]]
+    others = [known[relation] for one, known in facts.items() if one.kind == about.kind and relation in known]
     guess = value if isinstance(value, Entity) or t.chance(0.5) else t.rng.choice(others)
     t.speak(who, hearer, lambda: t.fill(key, t.ref(about), [guess], ask="?"), "?")
     front = adverb("yes" if guess == value else "no", "INTJ")
@@ -176,8 +180,8 @@ def purchase(t: Teller, hero: Entity, seller: Entity, thing: Entity) -> None:
     t.happen("go", seller, site)
     if t.scene.at.get(hero) != site:
         t.happen("go", hero, site)
-        t.say(t.fill("frame.go", t.ref(hero), [site], front=adverb(t.pick("soon"))))
-    if t.chance(0.6):
+        t.say(t.fill("frame.go", t.ref(hero), [site], front=t.opening(("~",))))
+    if t.genre == "story" and t.chance(0.6):
         labour(t, seller)
     if t.chance(0.5):
         t.speak(hero, seller, lambda: clause(noun(thing.noun, "a"), "cost", tense="present", ask="what"), "?")
@@ -194,7 +198,7 @@ def meet_at(t: Teller, hero: Entity, other: Entity) -> None:
     t.happen("go", other, site)
     if t.scene.at.get(hero) != site:
         t.happen("go", hero, site)
-        t.say(t.fill("frame.go", t.ref(hero), [site], front=adverb(t.pick("soon"))))
+        t.say(t.fill("frame.go", t.ref(hero), [site], front=t.opening(("~",))))
 
 
 def dear(t: Teller, writer: Entity, reader: Entity, *_) -> None:
@@ -238,12 +242,12 @@ def compare(t: Teller, town: Entity, other: Entity) -> None:
 
 
 def craft(t: Teller, who: Entity) -> None:
-    """What a trade makes, what that costs, and who has the trade."""
+    """What a trade sells, what that costs, and who has the trade."""
     goods = t.world.trades[who.noun][2]
     if goods:
         item = t.rng.choice(goods)
-        t.facts.append(Fact(who.noun, "makes", item))
-        t.say(clause(noun(who.noun, "a"), "make", t.slot("some", item, None, None), tense="present"))
+        t.facts.append(Fact(who.noun, "sells", item))
+        t.say(clause(noun(who.noun, "a"), "sell", t.slot("some", item), tense="present"))
         t.say(t.fill("frame.cost_coins", noun(item, "a"), [item], tense="present"))
     t.say(t.fact(who, "trade"))
 
@@ -259,8 +263,9 @@ def cast(t: Teller, kind: str) -> Entity | str | None:
     if kind[0] == "@":
         return t.value(kind)
     if "." in kind:
-        role, relation = kind.split(".")
-        return t.world.of[env[role]].get(relation)
+        role, relation, *derived = kind.split(".")
+        value = t.world.of[env[role]].get(relation)
+        return LEXICON.derive(value, *derived) if derived else value
     if kind == "site":
         return t.site(*taken)
     if kind == "town":

@@ -148,7 +148,7 @@ class Teller:
             adjectives = [entity.adjective] if new or self.chance(0.2) else []
             return noun(entity.noun, "a" if new else "the", *adjectives, entity=entity)
         if entity.kind == "pair":
-            return both(*(self.ref(one, plain=True) for one in owner))
+            return both(*(self.ref(one, plain=True) for one in sorted(owner, key=lambda one: one is self.me)))
         phrase = name(entity.name, entity)
         if new and entity.kind == "person" and self.chance(0.3):
             self.introduce(entity, phrase)
@@ -189,7 +189,7 @@ class Teller:
             rest = [Phrase(rest[1].words[1:], rest[1].head, "iobj"), rest[0]]  # gave her the lamp
         return clause(subject, self.pick(verb[1:]) if verb[0] == "@" else verb, *rest, **{"tense": self.tense, **features})
 
-    def slot(self, kind: str, word: str, values, subject: Phrase) -> Phrase:
+    def slot(self, kind: str, word: str, values=(), subject: Phrase | None = None) -> Phrase:
         if kind == "adv":
             return adverb(word)
         if kind == "self":
@@ -213,6 +213,8 @@ class Teller:
             item = value if type(value) is str else value.noun
             self.facts.append(Fact(item, "costs", self.world.price[item]))
             return noun("coin", "", plural=True, count=self.world.price[item])
+        if kind == "whose":
+            return noun(value, self.ref(next(values), "possessive"))
         if kind == "than":
             return adjective(value, pp("than", self.ref(next(values), "object")), degree="comparative")
         if kind == "sup":
@@ -223,7 +225,7 @@ class Teller:
         value = value.noun if isinstance(value, Entity) else value
         many = kind in ("pl", "some", "many") and not LEXICON.is_mass(value)
         det = {"pl": "the", "some": None, "one": "a"}.get(kind, kind)
-        adjectives = [self.adjective(value)] * (kind in ("the", "a") and bool(LEXICON.kind(value)) and self.chance(0.25))
+        adjectives = [self.adjective(value)] * (kind in ("the", "a") and bool(LEXICON.kind(value)) and self.chance(0.4))
         return noun(value, det, *adjectives, plural=many)
 
     def called(self, entity: Entity, word: str = "") -> Phrase:
@@ -241,6 +243,8 @@ class Teller:
         key = step.frame
         kind, _, word = who.partition(":")
         opening = self.opening(step.opening)
+        if key[:5] == "fact.":
+            self.known.add(self.env[who])  # a fact is no place for another one in passing
         agent = None if word else self.value(who)
         if silent:
             subject = silent
@@ -274,7 +278,7 @@ class Teller:
         """One of the openings a step allows; (~) is a connective, half of the time; on_D is the day of role D."""
         if not words or (words == ("~",) and self.chance(0.5)):
             return None
-        text = self.pick("soon" if words == ("~",) else words)
+        text = self.pick("then." + self.genre if words == ("~",) else words)
         return pp("on", name(self.value(text[3:]))) if text[:3] == "on_" else adverb(text)
 
     def relation(self, entity: Entity, plain: bool = False) -> str:
