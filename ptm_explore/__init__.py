@@ -17,6 +17,7 @@ _HOME = {
     "pretrain": "training.pretrain",
     "recipe": "models.recipes",
     "corpus": "text.corpora",
+    "show": "figures.source",
     "trace": "interpret.trace",
     "FillWidget": "widgets",
     "PtmError": "errors",

@@ -34,9 +34,9 @@ def attend(
         mask, causal = past if mask is None else mask & past, False
     if not listened and not (dropout and q.device.type == "cpu"):
         return F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, is_causal=causal)
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (B, H, T, S)
+    scores = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)  # (B, H, T, S)
     if mask is not None:
-        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
     scores = tap(taps, "scores", scores)
     probs = tap(taps, "probs", scores.softmax(-1))
     return drop(probs, dropout, training=True) @ v  # (B, H, T, K)

@@ -100,8 +100,10 @@ class Bert(nn.Module):
         out = Output(self.body(input_ids, attention_mask, segment_ids, taps))
         pooled = None if self.pooler is None else tap(taps, "pooled", self.pooler(out.hidden))
         if self.head is not None:
-            logits = self.head(select(out.hidden, at), self.body.embeddings.tokens.weight, taps)
-            out.logits = tap(taps, "logits", logits)
+            out.features = tap(taps, "transform", self.head(select(out.hidden, at)))
+            out.decoder = (self.body.embeddings.tokens.weight, self.head.bias)
+            if taps is not None:
+                out.logits = taps("logits", out.logits)
         if self.pair_head is not None:
             out.pair_logits = self.pair_head(pooled)
         if self.task_head is not None:

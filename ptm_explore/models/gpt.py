@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
@@ -97,8 +96,10 @@ class Gpt(nn.Module):
     ) -> Output:
         out = Output(self.body(input_ids, attention_mask, segment_ids, taps))
         if "lm" in self.heads:
-            logits = F.linear(select(out.hidden, at), self.body.embeddings.tokens.weight)
-            out.logits = tap(taps, "logits", logits)
+            out.features = select(out.hidden, at)
+            out.decoder = (self.body.embeddings.tokens.weight, None)
+            if taps is not None:
+                out.logits = taps("logits", out.logits)
         if self.task == "sequence":
             B, T = input_ids.shape
             steps = torch.arange(T, device=input_ids.device).expand(B, T)

@@ -4,6 +4,7 @@ B batch, T tokens, D d_model, V vocabulary, N predicted positions, C labels
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -11,17 +12,28 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ptm_explore.layers.blocks import ACTIVATIONS
-from ptm_explore.layers.taps import Taps, tap
+from ptm_explore.layers.cross_entropy import linear_cross_entropy
 
 
 @dataclass
 class Output:
-    """What a network returns. With `at` given, the logits of those N positions only: (N, V)."""
+    """What a network returns. `logits` are computed when they are first asked for: a training loss needs
+    only `features` and the decoder, and the product with the vocabulary is the largest there is."""
 
     hidden: Tensor  # (B, T, D) last layer
-    logits: Tensor | None = None  # (B, T, V) or (N, V) language-model logits
+    features: Tensor | None = None  # (B, T, D) or, with `at`, (N, D): what the decoder multiplies
+    decoder: tuple[Tensor, Tensor | None] | None = None  # (V, D) token embeddings, (V,) bias
     pair_logits: Tensor | None = None  # (B, 2) does B belong after A?
     task_logits: Tensor | None = None  # (B, C) texts, (B, T, C) tokens, (B, T, 2) start and end of a span
+
+    @cached_property
+    def logits(self) -> Tensor | None:
+        """(B, T, V), or (N, V) at the positions asked for; None without a language-model head."""
+        return None if self.features is None else F.linear(self.features, *self.decoder)
+
+    def token_loss(self, targets: Int[Tensor, "N"]) -> Tensor:
+        """The sum of the cross-entropies of these targets, in nats."""
+        return linear_cross_entropy(self.features, *self.decoder, targets)
 
 
 def select(hidden: Float[Tensor, "B T D"], at: Int[Tensor, "N"] | None) -> Float[Tensor, "... D"]:
@@ -33,9 +45,9 @@ def select(hidden: Float[Tensor, "B T D"], at: Int[Tensor, "N"] | None) -> Float
 
 
 class MlmHead(nn.Module):
-    """BERT's masked-LM head: transform, then the product with the token embeddings (Devlin et al. 2019).
+    """BERT's masked-LM head, but for the product with the token embeddings (Devlin et al. 2019).
 
-    The embedding matrix is handed in, not registered twice: tied weights are one parameter, counted once."""
+    The embedding matrix is not registered here: tied weights are one parameter, counted once."""
 
     def __init__(self, d_model: int, vocab_size: int, activation: str, norm_eps: float):
         super().__init__()
@@ -44,11 +56,8 @@ class MlmHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(vocab_size))
         self.activation = ACTIVATIONS[activation]
 
-    def forward(
-        self, hidden: Float[Tensor, "... D"], embedding: Float[Tensor, "V D"], taps: Taps | None = None
-    ) -> Float[Tensor, "... V"]:
-        x = tap(taps, "transform", self.norm(self.activation(self.dense(hidden))))
-        return F.linear(x, embedding, self.bias)
+    def forward(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+        return self.norm(self.activation(self.dense(hidden)))
 
 
 class Pooler(nn.Module):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ptm_explore.models.heads import Output
@@ -112,8 +111,3 @@ def _mix(x: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Summed cross-entropy in nats of logits (N, V) for targets (N,)."""
-    return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ptm_explore.objectives.base import Objective, token_loss
+from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import streamed
 
 
@@ -27,7 +27,7 @@ class Clm(Objective):
         return {"clm": len(batch.targets)}
 
     def loss(self, out, batch):
-        return {"clm": token_loss(out.logits, batch.targets)}
+        return {"clm": out.token_loss(batch.targets)}
 
     def correct(self, out, batch):
         return {"clm": (out.logits.argmax(-1) == batch.targets).sum()}

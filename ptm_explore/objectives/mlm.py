@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ptm_explore.errors import PtmError
-from ptm_explore.objectives.base import Objective, token_loss, uniform
+from ptm_explore.objectives.base import Objective, uniform
 from ptm_explore.text.batches import packed
 
 
@@ -71,7 +71,7 @@ class Mlm(Objective):
         return {"mlm": len(batch.targets)}
 
     def loss(self, out, batch):
-        return {"mlm": token_loss(out.logits, batch.targets)}
+        return {"mlm": out.token_loss(batch.targets)}
 
     def correct(self, out, batch):
         return {"mlm": (out.logits.argmax(-1) == batch.targets).sum()}

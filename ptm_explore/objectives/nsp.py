@@ -5,7 +5,9 @@ Label 0 means that it does, as in the released checkpoints."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ptm_explore.objectives.base import Objective, token_loss
+from torch.nn.functional import cross_entropy
+
+from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import paired
 
 
@@ -20,7 +22,7 @@ class Nsp(Objective):
         return {"nsp": len(batch.pair_labels)}
 
     def loss(self, out, batch):
-        return {"nsp": token_loss(out.pair_logits, batch.pair_labels)}
+        return {"nsp": cross_entropy(out.pair_logits.float(), batch.pair_labels, reduction="sum")}
 
     def correct(self, out, batch):
         return {"nsp": (out.pair_logits.argmax(-1) == batch.pair_labels).sum()}

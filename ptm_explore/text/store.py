@@ -195,19 +195,19 @@ def _build(
         for done, (text, document) in enumerate(_tokenised(corpus.documents(), tokenizer), 1):
             side = "heldout" if _hash(text) % HELDOUT_SHARE == 0 else "train"
             fitting = document if limit is None else document.within(limit - total)
-            total += len(fitting.tokens)
             if side in waiting and len(fitting.lengths):
                 sides[side].add(waiting.pop(side))
             room = HELDOUT - sides["heldout"].tokens if side == "heldout" else len(fitting.tokens)
             if len((kept := fitting.within(room)).lengths):
                 waiting[side] = kept
+                total += len(kept.tokens)
             if progress and done % 100 == 0:
                 progress(done, f"{done:,} documents, {total:,} tokens")
             if len(fitting.lengths) < len(document.lengths):
                 break
-        if len(waiting) == 1:
-            ((side, document),) = waiting.items()
-            waiting = _shared(document, side, sides[side].sentences)
+        for side, other in (SIDES, SIDES[::-1]):
+            if side in waiting and other not in waiting and not sides[other].documents:
+                waiting = _shared(waiting[side], side, sides[side].sentences)
         for name, document in waiting.items():
             sides[name].add(document)
         if not all(side.documents for side in sides.values()):

@@ -246,8 +246,13 @@ def _unigram(texts: list[str], vocab_size: int, style: Style, lowercase: bool) -
     )
     backend.train_from_iterator(texts, trainer)
     vocab = json.loads(backend.to_str())["model"]["vocab"]
-    # sums in a random order leave noise in the last digits of the scores, and so in the order
-    learnt = sorted(
-        ((p, round(s, 6)) for p, s in vocab if p not in style.specials), key=lambda x: (-x[1], x[0])
-    )
+    scores = {piece: score for piece, score in vocab if piece not in style.specials}
+    # The trainer gives characters that earned no piece the lowest score and up in steps of 0.0001, in the
+    # order of a hash table, and sums in another order on every run. Undo both: the same texts, the same ids.
+    least, characters = min(scores.values()), sum(len(piece) == 1 for piece in scores)
+    learnt = [
+        (p, round(least if len(p) == 1 and s <= least + 1e-4 * characters else s, 6))
+        for p, s in scores.items()
+    ]
+    learnt.sort(key=lambda entry: (-entry[1], entry[0]))
     return models.Unigram([(t, 0.0) for t in style.specials] + learnt, unk_id=style.specials.index(unk))

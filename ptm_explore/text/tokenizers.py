@@ -58,7 +58,8 @@ class Tokenizer:
     pad_token, ...                                             the same as strings
     special_ids   frozenset of the ids of all special tokens
     continues     (V,) bool: the token continues the word that began before it. The mark of the kind decides
-                  (## of WordPiece, no Ġ or ▁ in front for the others); punctuation begins a word of its own
+                  (## of WordPiece, no Ġ or ▁ in front for the others); punctuation begins a word of its own.
+                  A word right after a bracket or quote cannot be told from the token: "as" in "(as" continues
 
     Special tokens written in a text, such as "[MASK]" or "</s>", become these tokens, as in `transformers`.
     """

@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import inspect
+import io
 import json
 import lzma
 import os
@@ -39,8 +41,6 @@ def _compress(path, suffix, data: bytes):
 
 
 def _encoded(kind: str, texts: list[str], field: str = "text") -> bytes:
-    import io
-
     if kind == "jsonl":
         return "\n".join(json.dumps({"id": f"row-{i}", field: t}) for i, t in enumerate(texts)).encode()
     buffer = io.StringIO(newline="")
@@ -64,7 +64,7 @@ def test_tsv_and_txt_in_every_compression(tmp_path, suffix):
     data = "label\tsentence\n" + "".join(f"pos\t{r}\n" for r in rows) + 'neg\t"wrapped ""whole"" field"\n'
     path = _compress(tmp_path / "data.tsv", suffix, data.encode())
     assert list(corpus(path).documents()) == [*rows, 'wrapped "whole" field']
-    path = _compress(tmp_path / "data.txt", suffix, "One.\n\nTwo.\r\nThree.".encode())
+    path = _compress(tmp_path / "data.txt", suffix, b"One.\n\nTwo.\r\nThree.")
     assert list(corpus(path).documents()) == ["One.\n\nTwo.\nThree."]
 
 
@@ -255,8 +255,6 @@ def test_prose_is_told_from_code():
 
     Short one.
     """
-    import inspect
-
     assert pydocs.paragraphs(inspect.cleandoc(docstring)) == [
         "Return the sum of the values, or zero if there are none of them.",
         "The values are added from left to right by operator.add, which may be slow for a very long list.",
@@ -265,7 +263,7 @@ def test_prose_is_told_from_code():
 
 
 def test_docstrings_are_read_without_importing():
-    source = '"""Module."""\nraise SystemExit\nclass A:\n    """Class."""\n    def f(self):\n        """Method."""\n'
+    source = '"""Module."""\nraise SystemExit\nclass A:\n  """Class."""\n  def f(self):\n    """Method."""\n'
     assert list(pydocs.docstrings(source)) == ["Module.", "Class.", "Method."]
     assert list(pydocs.docstrings("def broken(:")) == []
 
@@ -315,7 +313,8 @@ try:
     corpus("hf:someone/else")
 except PtmError as error:
     message = str(error)
-print(json.dumps([list(local.documents()), list(named.documents()), local.key == corpus(local.name).key, message]))
+same = local.key == corpus(local.name).key
+print(json.dumps([list(local.documents()), list(named.documents()), same, message]))
 """
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
@@ -330,6 +329,7 @@ print(json.dumps([list(local.documents()), list(named.documents()), local.key ==
 def test_real_data(shared_data):
     read = corpus(shared_data / "wikinews_en")
     first = list(islice(read.documents(), 50))
-    assert len(first) == 50 and min(map(len, first)) > 0
+    assert len(first) == 50
+    assert min(map(len, first)) > 0
     tsv = list(corpus(shared_data / "mr_sentence_polarity" / "mr.tsv", "sentence").documents())
     assert len(tsv) == 10_662  # the size of Pang and Lee's data set: no row is swallowed by a stray quote

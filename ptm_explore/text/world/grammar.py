@@ -1,14 +1,14 @@
 """The grammar: builds phrases as dependency trees of words, from features, and realises them as text.
 
-Every `Word` knows its governor (`head`) and its `relation` to it, in the style of Universal Dependencies, except
-that a form of "be" governs its predicate (relation `attr`), so that the agreeing verb and its subject are always
-linked. Word order is the order in a phrase's list.
+Every `Word` knows its governor (`head`) and its `relation` to it, in the style of Universal Dependencies,
+except that a form of "be" governs its predicate (`attr`): an agreeing verb and its subject are always linked.
+Word order is the order in a phrase's list.
 """
 
 from ptm_explore.text.world.lexicon import lexicon
 
 LEXICON = lexicon()
-TIGHT = frozenset((",", ".", "?", "!", "'s", "'", ":", "”"))
+TIGHT = frozenset((",", ".", "?", "'s", "”"))
 # person, gender -> subject, object, possessive, reflexive
 PRONOUNS = {
     "1": ("I", "me", "my", "myself"),
@@ -17,7 +17,6 @@ PRONOUNS = {
     "m": ("he", "him", "his", "himself"),
     "n": ("it", "it", "its", "itself"),
     "p": ("they", "them", "their", "themselves"),
-    "we": ("we", "us", "our", "ourselves"),
 }
 CASES = {"subject": 0, "object": 1, "possessive": 2, "reflexive": 3}
 
@@ -27,7 +26,7 @@ class Word:
 
     __slots__ = ("entity", "form", "head", "lemma", "relation", "tag")
 
-    def __init__(self, form: str, tag: str, head: "Word | None" = None, relation: str = "", lemma: str = "", entity=None):
+    def __init__(self, form: str, tag: str, head=None, relation="", lemma="", entity=None):
         self.form, self.tag, self.head, self.relation = form, tag, head, relation
         self.lemma, self.entity = lemma or form, entity
 
@@ -46,8 +45,8 @@ class Phrase:
         return self.words
 
 
-def noun(lemma: str, det: "str | Phrase | None" = "the", *adjectives: str, plural=False, count="", after=(), entity=None):
-    """A noun phrase: determiner or possessor, number word, adjectives, noun, and what follows it."""
+def noun(lemma: str, det="the", *adjectives: str, plural=False, count="", after=(), entity=None) -> Phrase:
+    """A noun phrase: determiner or possessor (a phrase), number word, adjectives, noun, what follows."""
     head = Word(LEXICON.plural(lemma) if plural else lemma, "NOUN", None, "", lemma, entity)
     words = []
     if type(det) is Phrase:
@@ -56,8 +55,7 @@ def noun(lemma: str, det: "str | Phrase | None" = "the", *adjectives: str, plura
         words.append(Word(det, "DET", head, "det"))
     if count:
         words.append(Word(count, "NUM", head, "nummod"))
-    for adjective in adjectives:
-        words.append(Word(adjective, "ADJ", head, "amod"))
+    words += [Word(one, "ADJ", head, "amod") for one in adjectives]
     words.append(head)
     for phrase in after:
         words += phrase.under(head, "nmod" if phrase.role == "obl" else "")
@@ -73,13 +71,12 @@ def pronoun(who: str, case: str = "subject", entity=None) -> Phrase:
     """`who` is a key of PRONOUNS."""
     forms = PRONOUNS[who]
     head = Word(forms[CASES[case]], "PRON", None, "", forms[0], entity)
-    return Phrase([head], head, "obj", who in ("p", "we"), {"1": 1, "2": 2, "we": 1}.get(who, 3))
+    return Phrase([head], head, "obj", who == "p", {"1": 1, "2": 2}.get(who, 3))
 
 
 def genitive(owner: Phrase) -> Phrase:
-    """Anna -> Anna's, the children -> the children's, the boys -> the boys'."""
-    mark = "'" if owner.plural and owner.words[-1].form[-1] == "s" else "'s"
-    owner.words.append(Word(mark, "PART", owner.head, "case"))
+    """Anna: Anna's"""
+    owner.words.append(Word("'s", "PART", owner.head, "case"))
     return owner
 
 
@@ -89,12 +86,11 @@ def pp(preposition: str, phrase: Phrase) -> Phrase:
     return phrase
 
 
-def adjective(lemma: str, *after: Phrase, degree: str = "", adverb: str = "") -> Phrase:
-    """A predicate: tired; very tired; older than Piet; the oldest (degree: comparative or superlative)."""
-    forms = LEXICON.degree(lemma, degree == "superlative") if degree else (lemma,)
+def adjective(lemma: str, *after: Phrase, comparative=False) -> Phrase:
+    """A predicate: tired; older than Piet."""
+    forms = LEXICON.degree(lemma) if comparative else (lemma,)
     head = Word(forms[-1], "ADJ", lemma=lemma)
-    words = [Word(form, "ADV", head, "advmod") for form in ((adverb,) if adverb else ()) + forms[:-1]]
-    words.append(head)
+    words = [*(Word(form, "ADV", head, "advmod") for form in forms[:-1]), head]
     for phrase in after:
         words += phrase.under(head)
     return Phrase(words, head, "attr")
@@ -107,19 +103,16 @@ def adverb(text: str, tag: str = "ADV") -> Phrase:
     return Phrase([head, *(Word(form, "ADV", head, "fixed") for form in more)], head, "advmod")
 
 
-def attr(phrase: Phrase) -> Phrase:
-    phrase.role = "attr"
-    return phrase
+def comma(head: Word) -> Word:
+    return Word(",", "PUNCT", head, "punct")
 
 
-def both(*phrases: Phrase, word: str = "and") -> Phrase:
+def both(first: Phrase, second: Phrase, word: str = "and") -> Phrase:
     """Coordination: A and B; A, so B. Two noun phrases make a plural."""
-    first, words = phrases[0], phrases[0].words
-    for phrase in phrases[1:]:
-        comma = [Word(",", "PUNCT", phrase.head, "punct")] if word in ("so", "but") else []
-        mark = Word(word, "CCONJ", phrase.head, "cc")
-        words = [*words, *comma, mark, *phrase.under(first.head, "conj")]
-    return Phrase(words, first.head, first.role, word == "and", min(p.person for p in phrases))
+    mark = [Word(word, "CCONJ", second.head, "cc")]
+    mark[:0] = [comma(second.head)] * (word in ("so", "but"))
+    words = first.words + mark + second.under(first.head, "conj")
+    return Phrase(words, first.head, first.role, word == "and", min(first.person, second.person))
 
 
 def finite(lemma: str, tense: str, subject: Phrase) -> str:
@@ -133,11 +126,11 @@ def finite(lemma: str, tense: str, subject: Phrase) -> str:
 
 
 def clause(
-    subject: Phrase, verb: str, *rest: Phrase | None, tense="past", negative=False, modal="", perfect=False,
+    subject: Phrase, verb: str, *rest: Phrase, tense="past", negative=False, modal="", perfect=False,
     progressive=False, passive=False, manner="", front: Phrase | None = None, ask="", silent=False,
 ) -> Phrase:  # fmt: skip
-    """A clause around `verb`. `ask`: "?" for a yes/no question, or the question word. `silent`: the subject only
-    decides the verb form, for coordinated verbs and relative clauses."""
+    """A clause around `verb`. `ask`: "?" for a yes/no question, or the question word. `silent`: the subject
+    is not said and only decides the verb form, for coordinated verbs and relative clauses."""
     chain = [(modal, 0)] if modal else []  # each auxiliary with the form it asks of the next verb
     if perfect:
         chain.append(("have", 3))
@@ -159,7 +152,8 @@ def clause(
     if negative:
         verbs.insert(1, Word("not", "PART", head, "advmod"))
     if manner:
-        verbs.insert(len(verbs) - (verb != "be" and bool(rest)) if verb != "be" else 1, Word(manner, "ADV", head, "advmod"))
+        place = 1 if verb == "be" else len(verbs) - bool(rest)
+        verbs.insert(place, Word(manner, "ADV", head, "advmod"))
     words = [] if silent else subject.under(head, "nsubj:pass" if passive else "nsubj")
     if ask:
         words = [verbs[0], *words, *verbs[1:]]
@@ -168,11 +162,10 @@ def clause(
     else:
         words = words + verbs
     for phrase in rest:
-        if phrase is not None:
-            words += phrase.under(head)
+        words += phrase.under(head, "attr" if verb == "be" and phrase.role == "obj" else "")
     if front is not None:
-        comma = [Word(",", "PUNCT", head, "punct")] if len(front.words) > 2 or front.head.tag == "INTJ" else []
-        words = front.under(head) + comma + words
+        pause = len(front.words) > 2 or front.head.tag == "INTJ"
+        words = front.under(head) + [comma(head)] * pause + words
     return Phrase(words, head, "ccomp")
 
 
@@ -192,10 +185,9 @@ def because(mark: str, inner: Phrase, role: str = "advcl") -> Phrase:
     return inner
 
 
-def aside(inner: Phrase, role: str = "appos") -> Phrase:
-    """Between commas: a relative clause or an apposition. The closing comma merges with later punctuation."""
-    inner.words = [Word(",", "PUNCT", inner.head, "punct"), *inner.words, Word(",", "PUNCT", inner.head, "punct")]
-    inner.role = role
+def aside(inner: Phrase) -> Phrase:
+    """Between commas; the closing one gives way to other punctuation."""
+    inner.words = [comma(inner.head), *inner.words, comma(inner.head)]
     return inner
 
 
@@ -203,16 +195,14 @@ def capital(word: Word) -> None:
     word.form = word.form[0].upper() + word.form[1:]
 
 
-def quote(inner: Phrase, end: str, speech: Phrase | None) -> Phrase:
-    """“I am a baker,” said Anna. `speech` is the clause of saying, its subject after the verb."""
+def quote(inner: Phrase, end: str, says: Word, speaker: Phrase) -> Phrase:
+    """“I am a baker,” said Anna."""
     capital(inner.words[0])
-    mark = "," if speech and end == "." else end
-    words = [Word("“", "PUNCT", inner.head, "punct"), *inner.words, Word(mark, "PUNCT", inner.head, "punct")]
-    words.append(Word("”", "PUNCT", inner.head, "punct"))
-    if speech is None:
-        return Phrase(words, inner.head, "root")
-    inner.head.head, inner.head.relation = speech.head, "ccomp"
-    return Phrase(words + speech.words, speech.head, "root")
+    forms = ("“", "," if end == "." else end, "”", ".")
+    first, mark, last, stop = (Word(form, "PUNCT", inner.head, "punct") for form in forms)
+    stop.head = says
+    words = [first, *inner.under(says), mark, last, says, *speaker.under(says, "nsubj"), stop]
+    return Phrase(words, says, "root")
 
 
 def realise(phrase: Phrase, end: str = ".") -> tuple[str, tuple[Word, ...]]:
@@ -220,14 +210,14 @@ def realise(phrase: Phrase, end: str = ".") -> tuple[str, tuple[Word, ...]]:
     words = phrase.words
     if words[-1].form == ",":
         words.pop()
-    if words[-1].form not in "”.?!":
+    if words[-1].form not in ".?":
         words.append(Word(end, "PUNCT", phrase.head, "punct"))
     phrase.head.relation = "root"
     capital(words[0] if words[0].form != "“" else words[1])
     text, glue, kept = "", True, []
     for i, word in enumerate(words):
         form = word.form
-        if form == "," and words[i + 1].form in ",.?!":
+        if form == "," and words[i + 1].form in ",.?":
             continue  # the closing comma of an aside, before other punctuation
         if form in ("a", "A") and word.tag == "DET" and words[i + 1].form[0] in "aeiouAEIOU":
             word.form = form = form + "n"

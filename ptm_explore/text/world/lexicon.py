@@ -1,5 +1,6 @@
-"""The words: reads `lexicon.txt`, inflects, and picks words by rank so that their counts follow Zipf's law."""
+"""The words: reads `lexicon.txt`, inflects, and picks words by rank, so that counts follow Zipf's law."""
 
+import re
 from bisect import bisect
 from functools import cache, cached_property
 from importlib.resources import files
@@ -53,7 +54,13 @@ class Lexicon:
             given = self._irregular.get(lemma, [lemma])
             stem = lemma + lemma[-1] if _doubles(lemma) else lemma[:-1] if lemma[-1] == "e" else lemma
             past = lemma[:-1] + "ied" if lemma[-1] == "y" and lemma[-2] not in VOWELS else stem + "ed"
-            ing = lemma[:-2] + "ying" if lemma[-2:] == "ie" else lemma + "ing" if lemma[-2:] == "ee" else stem + "ing"
+            ing = (
+                lemma[:-2] + "ying"
+                if lemma[-2:] == "ie"
+                else lemma + "ing"
+                if lemma[-2:] == "ee"
+                else stem + "ing"
+            )
             third = {"have": "has", "do": "does", "go": "goes"}.get(lemma) or _third(lemma)
             given = [lemma, third, *given[1:], *[past, past, ing][len(given) - 1 :]]
             forms = self._forms[lemma] = tuple(given)
@@ -66,8 +73,7 @@ class Lexicon:
             if entry.startswith(adjective + "/"):
                 return (entry.split("/")[1 + superlative],)
         ending = "est" if superlative else "er"
-        groups = sum(a in VOWELS + "y" and b not in VOWELS + "y" for a, b in zip(adjective, adjective[1:] + " "))
-        groups -= adjective[-1] == "e" and adjective[-2:] != "ee" and groups > 1
+        groups = len(re.findall(r"[aeiouy]+", adjective.removesuffix("e")))  # about its syllables
         if adjective in self.lists["more"] or groups > 2 or (groups == 2 and adjective[-1] not in "ye"):
             return ("most" if superlative else "more", adjective)
         if adjective[-1] == "y" and adjective[-2] not in VOWELS:

@@ -10,13 +10,19 @@ from typing import NamedTuple
 from ptm_explore.errors import PtmError
 from ptm_explore.text.world.lexicon import lexicon
 
+TASTES = {  # a relation of people, and the list of its objects
+    "likes": "treats", "plays": "class.instrument", "fears": "fears", "collects": "hobbies",
+    "house": "colours", "birthday": "months", "character": "adj.character",
+}  # fmt: skip
+CHEAP = ("baked", "food", "plant", "swimmer", "small", "light")
+
 
 class Entity:
     """Who or what a phrase refers to. `gender` is the pronoun it takes: f, m, n; `noun` its common noun."""
 
     __slots__ = ("adjective", "gender", "kind", "name", "noun", "owner")
 
-    def __init__(self, name: str, kind: str, gender: str = "n", noun: str = "", adjective: str = "", owner=None):
+    def __init__(self, name: str, kind: str, gender="n", noun="", adjective="", owner=None):
         self.name, self.kind, self.gender, self.noun = name, kind, gender, noun
         self.adjective, self.owner = adjective, owner
 
@@ -31,7 +37,7 @@ class Fact(NamedTuple):
 
 
 class World:
-    """Towns, families, animals and prices, all drawn from `seed`: what is true here is true in every document.
+    """Towns, families, animals and prices, all drawn from `seed`: true here is true in every document.
 
     `of[entity]` maps relation to object; the lists `towns`, `people`, `animals` are in order of fame.
     """
@@ -51,12 +57,11 @@ class World:
             key[5:]: tuple(w for w in words if w not in self.trades)
             for key, words in lists.items() if key[:5] == "site."
         }  # fmt: skip
-        self.maker = {}  # goods: the first trade that makes it
-        for trade, (_, _, goods) in self.trades.items():
-            for item in goods:
-                self.maker.setdefault(item, trade)
-        cheap = frozenset((*lists["class.baked"], *lists["class.food"], "candle", "rose", "tulip", "lily", "fish"))
-        self.price = {i: rng.choice(lists["numbers"][:6] if i in cheap else lists["numbers"][4:14]) for i in self.maker}
+        numbers = lists["numbers"]
+        self.price = {
+            item: rng.choice(numbers[:6] if words.kind(item) in CHEAP else numbers[4:14])
+            for *_, goods in self.trades.values() for item in goods
+        }  # fmt: skip
         self.sites = {town: ["market", "square", "garden", "school", "park"] for town in self.towns}
         self.people: list[Entity] = []
         self._settle(rng, lists)
@@ -97,11 +102,8 @@ class World:
         pets = iter(lists["pets"])
         for i, person in enumerate(self.people):
             others = [p for p in self.people if p is not person and p not in self.of[person].values()]
-            self.of[person] |= {
-                "friend": pick(others), "likes": pick(lists["treats"]), "plays": pick(lists["class.instrument"]),
-                "fears": pick(lists["fears"]), "collects": pick(lists["hobbies"]), "house": pick(lists["colours"]),
-                "birthday": pick(lists["months"]), "character": pick(lists["adj.character"]),
-            }  # fmt: skip
+            self.of[person]["friend"] = pick(others)
+            self.of[person] |= {about: pick(lists[key]) for about, key in TASTES.items()}
             if i % 2 == 0 and (pet := next(pets, None)):
                 animal = Entity(pet, "animal", pick("fm"), pick(lists["pets.kind"]), owner=person)
                 self.of[person]["animal"] = animal
@@ -123,7 +125,7 @@ class World:
 
     def facts(self) -> list[Fact]:
         """Everything that is true, as names: (Anna, lives_in, Marrow)."""
-        known = [Fact(e.name, relation, str(o)) for e, about in self.of.items() for relation, o in about.items()]
+        known = [Fact(e.name, about, str(o)) for e, facts in self.of.items() for about, o in facts.items()]
         made = [Fact(trade, "sells", item) for trade, (_, _, goods) in self.trades.items() for item in goods]
         return known + made + [Fact(item, "costs", price) for item, price in self.price.items()]
 
@@ -137,7 +139,7 @@ class World:
 
 @cache
 def world(seed: int = 0) -> World:
-    """The one world that documents tell of."""
+    """A world made once; documents tell of that with seed 0."""
     return World(seed)
 
 
@@ -169,11 +171,9 @@ class Scene:
             self.at[agent] = place
         elif kind == "feel":
             self.mood[agent] = place
-        elif kind in ("own", "make") and holder is None:
+        elif kind == "own" and holder is None:
             self.holder[thing] = agent
-        elif kind == "give" and holder is agent and self.at.get(other) == here:
-            self.holder[thing] = other
-        elif kind == "send" and holder is agent:
+        elif kind in ("give", "send") and holder is agent and (kind == "send" or self.at.get(other) == here):
             self.holder[thing] = other
         elif kind == "buy" and holder is other and self.at.get(other) == here:
             self.holder[thing] = agent

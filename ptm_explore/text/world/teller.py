@@ -1,32 +1,30 @@
-"""The teller: keeps the scene of one document, refers to whom it knows, and turns frames and facts into clauses.
+"""The teller keeps the scene of one document, refers to what is in it, turns frames and facts into clauses.
 
-`lexicon.txt` holds the frames (which phrases a verb takes) and the scripts (which events make a story); a script names
-no words of a sentence, only who does what: verbs, pronouns, tenses, order and adjectives are chosen here.
+`lexicon.txt` holds the frames (which phrases a verb takes) and the scripts (which events make a story). A
+script says only who does what; verbs, pronouns, tenses, order and adjectives are chosen here.
 """
 
 from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from ptm_explore.text.world.grammar import (
-    LEXICON, Phrase, Word, adjective, adverb, aside, attr, because, both, clause, genitive, name, noun, pp, pronoun,
-    quote, realise,
-)  # fmt: skip
+from ptm_explore.text.world import grammar as g
+from ptm_explore.text.world.grammar import LEXICON, Phrase, Word
 from ptm_explore.text.world.state import Entity, Event, Fact, Scene, World
 
 PREPOSITION = {site: word for word in ("in", "on") for site in LEXICON.lists[word]}
-LINKS = frozenset("because although when while if that so but and to".split())
+LINKS = ("because", "although", "if", "that", "so", "but", "and", "to")
 FEATURES = {
-    "neg": ("negative", True), "perf": ("perfect", True), "prog": ("progressive", True), "passive": ("passive", True),
-    "will": ("modal", "will"), "must": ("modal", "must"), "can": ("modal", "can"), "could": ("modal", "could"),
-    "would": ("modal", "would"),
-    "present": ("tense", "present"), "past": ("tense", "past"),
-    "ask": ("ask", "?"), "drop": ("silent", True), "still": ("manner", "still"), "always": ("manner", "always"), "never": ("manner", "never"),
-}  # fmt: skip
+    **{word: ("modal", word) for word in ("will", "must", "can", "could", "would")},
+    **{word: ("manner", word) for word in ("still", "always", "never")},
+    **{tense: ("tense", tense) for tense in ("present", "past")},
+    **{"neg": ("negative", True), "perf": ("perfect", True), "passive": ("passive", True)},
+    **{"prog": ("progressive", True), "ask": ("ask", "?"), "drop": ("silent", True)},
+}
 
 
 class Step(NamedTuple):
-    """One clause of a script: `!` or `-` marks an event (told or silent), `?` what is left out half of the time."""
+    """One clause of a script. Mark `!`: an event, `-`: one in silence, `?`: left out half of the time."""
 
     mark: str
     frame: str
@@ -73,11 +71,11 @@ def frame(key: str) -> tuple[str, tuple[tuple[str, str, str], ...], str]:
 
 
 def at(site: str) -> Phrase:
-    return pp(PREPOSITION.get(site, "at"), noun(site))
+    return g.pp(PREPOSITION.get(site, "at"), g.noun(site))
 
 
 class Teller:
-    """One document in the making. Phrases are built in the order they are read, so that pronouns are right."""
+    """One document in the making. Phrases are built in reading order, so that pronouns are right."""
 
     def __init__(self, rng: Random, world: World, genre: str):
         self.rng, self.world, self.genre = rng, world, genre
@@ -95,7 +93,7 @@ class Teller:
         self.env: dict[str, Entity | str | None] = {}  # the roles of the scripts
         self.performed: set[str] = set()
 
-    # --- choosing -----------------------------------------------------------------------------------------------
+    # --- choosing
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
 
@@ -120,36 +118,36 @@ class Teller:
             return self.env.setdefault(token, Entity(f"{pair[0]} and {pair[1]}", "pair", "p", owner=pair))
         return token
 
-    # --- referring ----------------------------------------------------------------------------------------------
+    # --- referring
     def ref(self, entity: Entity, case: str = "subject", plain: bool = False, same: bool = False) -> Phrase:
         """A pronoun where only one thing can be meant, else a name or a description.
 
         `plain` never takes a pronoun; `same` always does: the subject of the clause before.
         """
         if entity is self.me or entity is self.you:
-            return pronoun("1" if entity is self.me else "2", case, entity)
-        again = entity in self.now
-        seen = again or entity in self.last
-        sure = seen and not plain and not any(
-            e.gender == entity.gender and e is not entity for where in (self.last, self.now) for e in where
-        )
+            return g.pronoun("1" if entity is self.me else "2", case, entity)
+        again, gender = entity in self.now, entity.gender
+        rivals = [e for e in (*self.last, *self.now) if e.gender == gender and e is not entity]
+        sure = (again or entity in self.last) and not plain and not rivals
         self.now[entity] = None
         if same or (sure and (case != "subject" or again or self.chance(0.85))):
-            return pronoun(entity.gender, case, entity)
+            return g.pronoun(gender, case, entity)
         phrase = self.describe(entity)
-        return genitive(phrase) if case == "possessive" else phrase
+        return g.genitive(phrase) if case == "possessive" else phrase
 
     def describe(self, entity: Entity) -> Phrase:
         new, owner = entity not in self.known, entity.owner
         self.known.add(entity)
         if entity.kind == "thing":
-            if owner is not None and (owner is self.me or owner is self.you or (new and owner in self.now)):
-                return noun(entity.noun, self.ref(owner, "possessive"), *[entity.adjective] * new, entity=entity)
-            adjectives = [entity.adjective] if new or self.chance(0.2) else []
-            return noun(entity.noun, "a" if new else "the", *adjectives, entity=entity)
+            traits = [entity.adjective] if new or self.chance(0.2) else []
+            if owner is not None and (owner in (self.me, self.you) or (new and owner in self.now)):
+                return g.noun(entity.noun, self.ref(owner, "possessive"), *traits[:new], entity=entity)
+            return g.noun(entity.noun, "a" if new else "the", *traits, entity=entity)
         if entity.kind == "pair":
-            return both(*(self.ref(one, plain=True) for one in sorted(owner, key=lambda one: one is self.me)))
-        phrase = name(entity.name, entity)
+            return g.both(
+                *(self.ref(one, plain=True) for one in sorted(owner, key=lambda one: one is self.me))
+            )
+        phrase = g.name(entity.name, entity)
         if new and entity.kind == "person" and self.chance(0.3):
             self.introduce(entity, phrase)
         return phrase
@@ -158,14 +156,14 @@ class Teller:
         """Anna, the baker, / Anna, who lived in Marrow,"""
         about = self.world.of[entity]
         if "trade" in about and self.chance(0.5):
-            inner, role = noun(self.told(entity, "trade")), "appos"
+            inner, role = g.noun(self.told(entity, "trade")), "appos"
         else:
             relation = self.pick(tuple(r for r in LEXICON.lists["aside"] if r in about))
             inner, role = self.fact(entity, relation, phrase, silent=True), "acl:relcl"
-            inner = because("who", inner)
-        phrase.words += aside(inner).under(phrase.head, role)
+            inner = g.because("who", inner)
+        phrase.words += g.aside(inner).under(phrase.head, role)
 
-    # --- clauses ------------------------------------------------------------------------------------------------
+    # --- clauses
     def told(self, entity: Entity, relation: str):
         """The object of a fact, which is put on record as told."""
         value = self.world.of[entity][relation]
@@ -174,8 +172,11 @@ class Teller:
 
     def fact(self, entity: Entity, relation: str, subject: Phrase | None = None, **features) -> Phrase:
         """What is true of somebody, as a clause."""
-        subject = subject or self.ref(entity)
-        return self.fill("fact." + relation, subject, [self.told(entity, relation)], **{"tense": self.always, **features})
+        if subject is None:
+            self.known.add(entity)  # a fact is no place for another one in passing
+            subject = self.ref(entity)
+        value, features = self.told(entity, relation), {"tense": self.always, **features}
+        return self.fill("fact." + relation, subject, [value], **features)
 
     def fill(self, key: str, subject: Phrase, values: list, **features) -> Phrase:
         """A clause: the frame's verb with its slots filled by `values`."""
@@ -184,116 +185,123 @@ class Teller:
         rest = []
         for preposition, kind, word in slots:
             phrase = self.slot(kind, word, values, subject)
-            rest.append(pp(preposition, phrase) if preposition else phrase)
+            rest.append(g.pp(preposition, phrase) if preposition else phrase)
         if key == "frame.give" and rest[1].head.tag == "PRON" and rest[0].head.tag != "PRON":
             rest = [Phrase(rest[1].words[1:], rest[1].head, "iobj"), rest[0]]  # gave her the lamp
-        return clause(subject, self.pick(verb[1:]) if verb[0] == "@" else verb, *rest, **{"tense": self.tense, **features})
+        verb = self.pick(verb[1:]) if verb[0] == "@" else verb
+        return g.clause(subject, verb, *rest, **{"tense": self.tense, **features})
 
     def slot(self, kind: str, word: str, values=(), subject: Phrase | None = None) -> Phrase:
         if kind == "adv":
-            return adverb(word)
-        if kind == "self":
-            who = subject.head.entity
-            return pronoun("1" if who is self.me else "2" if who is self.you else who.gender, "reflexive", who)
+            return g.adverb(word)
         if kind == "n":
             count = next(values)
-            return noun(word or next(values), "", plural=True, count=count)
+            return g.noun(word or next(values), "", plural=True, count=count)
         if kind == "called":
             return self.called(next(values), word)
         value = word or next(values)
         if kind == "x":
-            return self.ref(value, "object") if isinstance(value, Entity) else noun(value)
+            return self.ref(value, "object") if isinstance(value, Entity) else g.noun(value)
         if kind == "name":
-            return name(str(value), value if isinstance(value, Entity) else None)
+            return g.name(str(value), value if isinstance(value, Entity) else None)
         if kind == "adj":
-            return adjective(value)
+            return g.adjective(value)
         if kind == "at":
             return at(value)
         if kind == "coins":
             item = value if type(value) is str else value.noun
             self.facts.append(Fact(item, "costs", self.world.price[item]))
-            return noun("coin", "", plural=True, count=self.world.price[item])
+            return g.noun("coin", "", plural=True, count=self.world.price[item])
         if kind == "whose":
-            return noun(value, self.ref(next(values), "possessive"))
+            return g.noun(value, self.ref(next(values), "possessive"))
         if kind == "than":
-            return adjective(value, pp("than", self.ref(next(values), "object")), degree="comparative")
+            return g.adjective(value, g.pp("than", self.ref(next(values), "object")), comparative=True)
         if kind == "sup":
             best = LEXICON.degree(self.pick("worth"), True)
-            return attr(noun(value.noun, "the", *best, after=[pp("in", name(self.town.name, self.town))]))
+            return g.noun(value.noun, "the", *best, after=[g.pp("in", g.name(self.town.name, self.town))])
         if kind == "house":
-            return noun("house", "a", value)
+            return g.noun("house", "a", value)
         value = value.noun if isinstance(value, Entity) else value
         many = kind in ("pl", "some", "many") and not LEXICON.is_mass(value)
         det = {"pl": "the", "some": None, "one": "a"}.get(kind, kind)
-        adjectives = [self.adjective(value)] * (kind in ("the", "a") and bool(LEXICON.kind(value)) and self.chance(0.4))
-        return noun(value, det, *adjectives, plural=many)
+        adorned = kind == "a" and LEXICON.kind(value) and self.chance(0.4)
+        adjectives = [self.adjective(value)] if adorned else []
+        return g.noun(value, det, *adjectives, plural=many)
 
     def called(self, entity: Entity, word: str = "") -> Phrase:
         """a dog called Pepper"""
         self.now[entity] = None
         self.known.add(entity)
         head = Word("called", "VERB", None, "", "call")
-        named = name(entity.name, entity).under(head, "xcomp")
-        return noun(word or entity.noun, "a", after=[Phrase([head, *named], head, "acl")])
+        named = g.name(entity.name, entity).under(head, "xcomp")
+        return g.noun(word or entity.noun, "a", after=[Phrase([head, *named], head, "acl")])
 
     def build(self, step: Step, silent: Phrase | None = None, same: bool = False, **more) -> Phrase:
-        """The clause of a step with those linked to it; its event, if it is one, happens."""
+        """The clause of a step with those linked to it; if it is an event, that happens."""
         who, *args = step.args
         values = [self.value(arg) for arg in args]
-        key = step.frame
         kind, _, word = who.partition(":")
+        topic, _, relation = step.frame.partition(".")
         opening = self.opening(step.opening)
-        if key[:5] == "fact.":
-            self.known.add(self.env[who])  # a fact is no place for another one in passing
         agent = None if word else self.value(who)
+        if relation:
+            self.known.add(agent)
         if silent:
-            subject = silent
+            subject, more["silent"] = silent, True
         elif word:
-            subject = self.slot(kind, "", iter([self.value(part) for part in word.split(",")]), None)
+            subject = self.slot(kind, "", iter([self.value(part) for part in word.split(",")]))
         else:
-            subject = self.ref(agent, same=same) if isinstance(agent, Entity) else noun(agent)
-        if step.mark in ("!", "-"):
-            self.happen(key, agent, *values)
+            subject = self.ref(agent, same=same) if isinstance(agent, Entity) else g.noun(agent)
+        if step.mark == "!":
+            self.happen(topic, agent, *values)
         features = {**step.features, **more, "front": opening}
-        if silent:
-            features["silent"] = True
-        if key[:5] == "fact.":
-            made = self.fact(agent, key[5:] if key[5] != "*" else self.relation(agent), subject, **features)
+        if relation:  # fact.likes; fact.* for any, fact.? for any that is not about another being
+            relation = self.relation(agent, relation == "?") if relation in "*?" else relation
+            made = self.fact(agent, relation, subject, **features)
         else:
-            made = self.fill("frame." + key, subject, values, **features)
+            made = self.fill("frame." + topic, subject, values, **features)
         for link, inner in step.links:
             again = inner.args[0] == who
+            if link in ("so", "but", "and"):
+                made = g.both(
+                    made, self.build(inner, subject if link == "and" and again else None, again), link
+                )
+                continue
             if link == "to":
                 added = self.build(inner, subject, modal="to")
-                added.role = "xcomp"
-                made.words += added.under(made.head)
-            elif link in ("so", "but", "and"):
-                made = both(made, self.build(inner, subject if link == "and" and again else None, again), word=link)
             else:
-                added = because(link, self.build(inner, None, again))
-                made.words += added.under(made.head, "ccomp" if link == "that" else "advcl")
+                added = g.because(link, self.build(inner, None, again))
+            made.words += added.under(made.head, {"to": "xcomp", "that": "ccomp"}.get(link, "advcl"))
         return made
 
     def opening(self, words: tuple[str, ...]) -> Phrase | None:
-        """One of the openings a step allows; (~) is a connective, half of the time; on_D is the day of role D."""
+        """One of the openings of a step; (~): a connective, half of the time; on_D: the day of role D."""
         if not words or (words == ("~",) and self.chance(0.5)):
             return None
         text = self.pick("then." + self.genre if words == ("~",) else words)
-        return pp("on", name(self.value(text[3:]))) if text[:3] == "on_" else adverb(text)
+        return g.pp("on", g.name(self.value(text[3:]))) if text[:3] == "on_" else g.adverb(text)
 
     def relation(self, entity: Entity, plain: bool = False) -> str:
         """A kind of fact about somebody that was not told yet; `plain`: not about another being."""
         about = self.world.of[entity]
         told = {fact.relation for fact in self.facts if fact.subject == entity.name}
-        known = [r for r in LEXICON.lists[entity.kind] if r in about and not (plain and isinstance(about[r], Entity))]
+        known = [r for r in LEXICON.lists[entity.kind] if r in about]
+        known = [r for r in known if not (plain and isinstance(about[r], Entity))]
         return self.pick(tuple(r for r in known if r not in told) or tuple(known))
 
-    # --- telling ------------------------------------------------------------------------------------------------
+    # --- telling
     def say(self, phrase: Phrase, end: str = ".") -> None:
-        text, words = realise(phrase, end)
+        text, words = g.realise(phrase, end)
         self.sentences.append(text)
         self.words.append(words)
         self.last, self.now = self.now, {}
+        for event in self.events:
+            if event.kind in ("own", "buy", "give") and event.sentence == len(self.sentences) - 1:
+                event.thing.owner = event.other if event.kind == "give" else event.agent
+
+    def state(self, subject: Phrase, verb: str, *rest: Phrase, **features) -> None:
+        """Says what is, or was, so."""
+        self.say(g.clause(subject, verb, *rest, tense=self.always, **features))
 
     def happen(self, kind: str, agent: Entity, *values) -> None:
         """Puts an event on record and into the scene; a pair does it together."""
@@ -312,7 +320,8 @@ class Teller:
         inner = build()
         self.me, self.you, self.tense, self.always = before
         replies = bool(self.sentences) and self.sentences[-1][0] == "“"
-        says = Word(LEXICON.verb("ask" if end == "?" else self.pick("said") if replies else "say")[2], "VERB")
-        speech = self.ref(speaker, plain=True).under(says, "nsubj")
+        verb = "ask" if end == "?" else self.pick("said") if replies else "say"
+        says = Word(LEXICON.verb(verb)[2], "VERB", lemma=verb)
+        told = self.ref(speaker, plain=True)
         self.now[hearer] = None
-        self.say(quote(inner, end, Phrase([says, *speech, Word(".", "PUNCT", says, "punct")], says, "root")))
+        self.say(g.quote(inner, end, says, told))
