@@ -142,7 +142,7 @@ def run_all(lab, browser):
     """Function that opens `notebooks/<name>.ipynb`, runs and saves it, and returns a Page."""
     address, root = lab
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield lambda name, timeout=300: _run_all(context, address, root / "notebooks" / f"{name}.ipynb", timeout)
+    yield lambda name, timeout=15: _run_all(context, address, root / "notebooks" / f"{name}.ipynb", timeout)
     context.close()
 
 
@@ -161,7 +161,8 @@ def _run_all(context, address: str, file: Path, timeout: float) -> Page:
     page.goto(f"{address}/lab/workspaces/{file.stem}/tree/notebooks/{file.name}?reset", timeout=60_000)
     page.locator(".jp-NotebookPanel-toolbar [data-status=idle]").wait_for(state="attached", timeout=60_000)
     choose(page, "Run", "Run All Cells")
-    page.wait_for_function(FINISHED, timeout=timeout * 1000)
+    try: page.wait_for_function(FINISHED, timeout=timeout * 1000)
+    except Exception: page.screenshot(path=ARTEFACTS / f"dbg-{file.stem}.png"); raise
     before = file.stat().st_mtime_ns
     choose(page, "File", "Save Notebook")
     while file.stat().st_mtime_ns == before:

@@ -271,9 +271,11 @@ def perform(t: Teller, text: str) -> bool:
 
 def choose(t: Teller, part: str) -> None:
     """Tells a script of a group, such as plot; one that cannot be cast in this town gives way to another."""
-    while (text := t.rng.choice(groups()[part])) in t.performed or not perform(t, text):
-        pass
-    t.performed.add(text)
+    group = [text for text in groups()[part] if text not in t.performed]
+    while group:
+        text = group.pop(int(t.rng.random() * len(group)))
+        if perform(t, text):
+            return t.performed.add(text)
 
 
 @cache
