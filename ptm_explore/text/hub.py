@@ -13,13 +13,14 @@ def open_dataset(
     source: str, text_field: str | None
 ) -> tuple[Callable[[Counter], Iterator[str]], Callable[[], str]]:
     """How to read "hf:name[:config]" and its key; without a network, what `datasets` has cached."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise PtmError(f"{source!r} needs the package datasets: pip install datasets") from error
     name, _, config = source.removeprefix("hf:").partition(":")
     if not name:
         raise PtmError("'hf:' wants the name of a data set, for example 'hf:roneneldan/TinyStories'")
+    try:
+        import datasets
+    except ImportError as error:
+        raise PtmError(f"{source!r} needs the package datasets: pip install datasets ({error})") from error
+
     try:
         builder = datasets.load_dataset_builder(name, config or None)
         rows = builder.as_streaming_dataset("train")

@@ -238,7 +238,7 @@ class Tokenizer:
         try:
             return encode(inputs, add_special_tokens=specials)
         except (TypeError, UnicodeError) as error:
-            raise PtmError(f"only strings of valid Unicode can be tokenised: {error}") from error
+            raise PtmError(f"only strings of valid Unicode have tokens: {error}") from error
 
     def _checked(self, texts: Sequence[str], name: str) -> list[str]:
         if not isinstance(texts, list | tuple):
@@ -250,6 +250,10 @@ class Tokenizer:
                 raise PtmError(f"{name} {position} is {type(text).__name__}, not a string")
             if not text.strip():
                 raise PtmError(f"{name} {position} is empty; give at least one word")
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise PtmError(f"{name} {position} is not valid Unicode: {error.reason}") from error
         return list(texts)
 
     def _valid(self, ids: Iterable[int]) -> list[int]:

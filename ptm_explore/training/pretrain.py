@@ -11,7 +11,8 @@ from ptm_explore.models.recipes import Recipe, recipe
 from ptm_explore.objectives import objective
 from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import Batch, Stream, collate
-from ptm_explore.text.corpora import Corpus, corpus
+from ptm_explore.text.corpora import Corpus
+from ptm_explore.text.corpora import corpus as open_corpus
 from ptm_explore.text.store import Splits, tokenise, train_tokenizer
 from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training.budget import Budget
@@ -24,7 +25,7 @@ HELDOUT_TOKENS = 40_000  # enough for +-0.5 points of accuracy on 6,000 masked t
 
 def pretrain(
     name: str | Recipe,
-    corpus_: "str | Path | Corpus | list[str]" = "world",
+    corpus: str | Path | Corpus | list[str] = "world",
     budget: str | Budget = "60s",
     seed: int = 0,
     start: str | None = None,
@@ -57,7 +58,7 @@ def pretrain(
     if resume and folder is None:
         raise PtmError("resume=True needs the folder to resume from: out=...")
 
-    text = corpus_ if isinstance(corpus_, Corpus) else corpus(corpus_, text_field)
+    text = corpus if isinstance(corpus, Corpus) else open_corpus(corpus, text_field)
     tokenizer, splits = _prepare(text, chosen, cpu, show)
     chosen = recipe(chosen, vocab_size=tokenizer.vocab_size)  # a small corpus yields fewer pieces
     goal = objective(chosen.objectives)

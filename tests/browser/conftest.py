@@ -39,10 +39,10 @@ DRAWN = {
     "application/vnd.jupyter.widget-view+json": ".lm-Panel.jp-OutputArea-output > *",
 }
 
+# JupyterLab stars all cells at once, and after an error takes the stars off without running the rest.
 FINISHED = """() => {
-  if (document.querySelector('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')) return true;
-  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
-  return prompts.length && prompts.every(prompt => /^\\[\\d+\\]:$/.test(prompt.textContent.trim()));
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent);
+  return prompts.some(text => /\\d/.test(text)) && !prompts.some(text => text.includes('*'));
 }"""
 
 
@@ -58,6 +58,11 @@ class Page:
         default_factory=list
     )  # (index into cells, mime type) that is in the page
     undrawn: list[tuple[int, str]] = field(default_factory=list)  # the same, of those that stayed empty
+
+    @property
+    def unrun(self) -> list[str]:
+        """Source of each code cell that did not run."""
+        return [cell.source for cell in self.cells if cell.execution_count is None]
 
     @property
     def errors(self) -> list[str]:
@@ -142,7 +147,7 @@ def run_all(lab, browser):
     """Function that opens `notebooks/<name>.ipynb`, runs and saves it, and returns a Page."""
     address, root = lab
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield lambda name, timeout=15: _run_all(context, address, root / "notebooks" / f"{name}.ipynb", timeout)
+    yield lambda name, timeout=300: _run_all(context, address, root / "notebooks" / f"{name}.ipynb", timeout)
     context.close()
 
 
@@ -159,10 +164,10 @@ def _run_all(context, address: str, file: Path, timeout: float) -> Page:
     page.on("pageerror", lambda error: result.console.append(str(error)))
 
     page.goto(f"{address}/lab/workspaces/{file.stem}/tree/notebooks/{file.name}?reset", timeout=60_000)
-    page.locator(".jp-NotebookPanel-toolbar [data-status=idle]").wait_for(state="attached", timeout=60_000)
+    # The notebook's own indicator says idle before there is a kernel, and Run All would then do nothing.
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
     choose(page, "Run", "Run All Cells")
-    try: page.wait_for_function(FINISHED, timeout=timeout * 1000)
-    except Exception: page.screenshot(path=ARTEFACTS / f"dbg-{file.stem}.png"); raise
+    page.wait_for_function(FINISHED, timeout=timeout * 1000, polling=200)
     before = file.stat().st_mtime_ns
     choose(page, "File", "Save Notebook")
     while file.stat().st_mtime_ns == before:

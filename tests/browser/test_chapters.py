@@ -1,4 +1,4 @@
-"""Every chapter in a real JupyterLab: runs without an error, draws everything, asks nothing of the network."""
+"""Every chapter in a real JupyterLab: no errors, everything drawn, nothing asked of the network."""
 
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def run_cells(lab, run_all):
 def test_chapter(name, run_all):
     page = run_all(name)
     assert page.errors == []
+    assert page.unrun == []
     assert page.undrawn == []
     assert page.console == []
     assert page.outside == []
@@ -50,7 +51,7 @@ def test_chapter(name, run_all):
 def test_figures_and_widgets_are_drawn_offline(run_cells):
     page = run_cells("scratch-good", "import ptm_explore", FIGURE, WIDGET, OWN_WIDGET.format(HELLO))
     assert [index for index, _ in page.drawn] == [1, 2, 3]
-    assert page.undrawn == page.errors == page.console == page.outside == []
+    assert page.undrawn == page.errors == page.unrun == page.console == page.outside == []
     assert page.page.locator("#hello").inner_text() == "hello"
 
 
@@ -58,6 +59,7 @@ def test_what_goes_wrong_is_seen(run_cells):
     wrong = "el.innerHTML = '<img src=https://example.org/x.png>'; console.error('my complaint');"
     page = run_cells("scratch-bad", OWN_WIDGET.format(wrong), OWN_WIDGET.format(""), "1 / 0", "2")
     assert page.errors == ["ZeroDivisionError: division by zero"]
+    assert page.unrun == ["2"]
     assert [index for index, _ in page.undrawn] == [1]
     assert page.outside == ["https://example.org/x.png"]
     assert "my complaint" in page.console

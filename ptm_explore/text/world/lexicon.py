@@ -24,7 +24,7 @@ class Lexicon:
 
     def pick(self, rng, words: str | tuple[str, ...]) -> str:
         """One word of a list, given by its key or as a tuple; a word of rank r has weight (r + 3) ** -0.8."""
-        words = self.lists[words] if type(words) is str else words
+        words = self.lists[words] if isinstance(words, str) else words
         weights = self._weights.get(words)
         if weights is None:
             weights = self._weights[words] = list(accumulate((r + 3) ** -0.8 for r in range(len(words))))
@@ -47,7 +47,7 @@ class Lexicon:
     def _irregular(self) -> dict[str, list[str]]:
         return {entry.split("/")[0]: entry.split("/") for entry in self.lists["verbs"]}
 
-    def verb(self, lemma: str) -> tuple[str, str, str, str, str]:
+    def verb(self, lemma: str) -> tuple[str, ...]:
         """(base, third person, past, participle, -ing form)"""
         forms = self._forms.get(lemma)
         if forms is None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from functools import cache
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ptm_explore.errors import PtmError
 from ptm_explore.text.world.lexicon import lexicon
@@ -45,14 +45,14 @@ class World:
     def __init__(self, seed: int = 0):
         words, rng = lexicon(), Random(f"world {seed}")
         lists = words.lists
-        self.of: dict[Entity, dict[str, Entity | str]] = defaultdict(dict)
+        self.of: dict[Entity, dict[str, Any]] = defaultdict(dict)  # entity: relation: entity or word
         self.towns = [Entity(name, "town") for name in lists["towns"]]
         self.trades = {}  # trade: (site, [(verb, objects)], goods)
         for key, value in words.raw.items():
             if key.startswith("trade."):
                 site, acts, goods = (part.strip() for part in value.split("|"))
-                acts = [(act.split()[0], tuple(act.split()[1:])) for act in acts.split(";")]
-                self.trades[key[6:]] = site, acts, tuple(goods.split())
+                does = [(act.split()[0], tuple(act.split()[1:])) for act in acts.split(";")]
+                self.trades[key[6:]] = site, does, tuple(goods.split())
         self.sights = {  # what there is at a site, but for those who work there
             key[5:]: tuple(w for w in words if w not in self.trades)
             for key, words in lists.items() if key[:5] == "site."
@@ -148,9 +148,9 @@ class Event(NamedTuple):
 
     kind: str
     agent: Entity
-    thing: Entity | None = None
-    other: Entity | None = None
-    place: str | None = None
+    thing: Any = None  # an Entity, where the kind asks for one
+    other: Any = None  # an Entity
+    place: Any = None  # a site, or a mood
     sentence: int = -1
 
 
@@ -158,8 +158,8 @@ class Scene:
     """Where everybody is (`at`), who or which place has each thing (`holder`), moods and broken things."""
 
     def __init__(self):
-        self.at: dict[Entity, str] = {}
-        self.holder: dict[Entity, Entity | str] = {}
+        self.at: dict[Any, str] = {}
+        self.holder: dict[Entity, Any] = {}
         self.mood: dict[Entity, str] = {}
         self.broken: set[Entity] = set()
 

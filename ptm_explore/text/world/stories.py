@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
+from typing import Any
 from zlib import crc32
 
 from ptm_explore.errors import unknown
@@ -55,7 +56,7 @@ def once(t: Teller, hero: Entity) -> None:
 
 def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     """What there is at a place; often with a noun of another number between subject and verb."""
-    site = site or t.scene.at.get(who) or t.site()
+    site = site or (t.scene.at.get(who) if who else None) or t.site()
     word, near = t.pick(t.world.sights[site]), t.pick(t.world.sights[site])
     kind, roll = LEXICON.kind(word), t.rng.random()
     many = t.chance(0.6) and not LEXICON.is_mass(word)
@@ -63,8 +64,8 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     spot = g.pp("near", g.noun(near, "the", *[t.adjective(near)] * t.chance(0.6), plural=others))
     trait = g.adjective(t.pick(traits(kind)))
     if roll < 0.25:
-        det, count = ("", t.pick("numbers")) if many else ("a", "")
-        found = g.noun(word, det, t.adjective(word), plural=many, count=count)
+        count = t.pick("numbers") if many else ""
+        found = g.noun(word, "" if many else "a", t.adjective(word), plural=many, count=count)
         t.say(g.there(found, at(site), tense=t.always))
     elif roll < 0.5:
         does = "does." + kind if "does." + kind in LEXICON.lists else "does.thing"
@@ -205,21 +206,21 @@ STEPS = {"~": trifle} | {step.__name__: step for step in _STEPS}
 
 
 # --- performing scripts -------------
-def cast(t: Teller, kind: str) -> Entity | str | None:
+def cast(t: Teller, kind: str) -> Any:
     """Somebody or something for a role of a script; None if the town has nobody like that."""
     of, trades, taken = t.world.of, t.world.trades, set(t.env.values())
     if kind[0] == "@":
         return t.value(kind)
     if "." in kind:  # P.likes, P.character.opposites
         role, relation, *derived = kind.split(".")
-        value = of[t.env[role]].get(relation)
+        value: Any = of[t.env[role]].get(relation)
         return LEXICON.derive(value, *derived) if derived else value
     if kind == "site":
         return t.site(*taken)
     if kind == "town":
         return t.world.famous(t.rng, [town for town in t.world.towns if town is not t.town])
     if kind in ("toy", "goods"):
-        seller = t.env.get("S", t.env.get("P"))
+        seller: Any = t.env.get("S", t.env.get("P"))
         word = t.pick("class." + t.pick(TOYS) if kind == "toy" else trades[seller.noun][2])
         thing = Entity(word, "thing", "n", word, t.adjective(word))
         if kind == "goods":
@@ -241,9 +242,9 @@ def take(t: Teller, step: Step) -> None:
     """Tells one step: speech, a function of this file, a script within it, a silent event, a clause."""
     values = [t.value(arg) for arg in step.args]
     if step.frame == "say":
-        t.speak(*values, lambda: t.build(step.links[0][1]))
+        t.speak(values[0], values[1], lambda: t.build(step.links[0][1]))
     elif step.frame == "ask":
-        t.speak(*values[:2], lambda: t.build(step.links[0][1], ask=values[2]), "?")
+        t.speak(values[0], values[1], lambda: t.build(step.links[0][1], ask=values[2]), "?")
     elif step.frame in STEPS:
         STEPS[step.frame](t, *values)
     elif "do." + step.frame in LEXICON.raw:

@@ -6,7 +6,7 @@ script says only who does what; verbs, pronouns, tenses, order and adjectives ar
 
 from functools import cache
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ptm_explore.text.world import grammar as g
 from ptm_explore.text.world.grammar import LEXICON, Phrase, Word
@@ -39,7 +39,9 @@ def _step(tokens: list[str]) -> Step:
     if head in ("say", "ask"):
         asks = 3 + (head == "ask")
         return Step(mark, head, tuple(tokens[1:asks]), {}, (), (("", _step(tokens[asks:])),))
-    args, features, opening, links = [], {}, (), []
+    features: dict[str, Any] = {}
+    opening: tuple[str, ...] = ()
+    args, links = [], []
     for i, token in enumerate(tokens[1:], 1):
         if token in LINKS:
             links.append((token, _step(tokens[i + 1 :])))
@@ -57,7 +59,7 @@ def _step(tokens: list[str]) -> Step:
 def script(text: str) -> tuple[tuple[tuple[str, str], ...], tuple[Step, ...]]:
     """The cast, as (name, type), and the steps of a script."""
     cast, _, steps = text.rpartition("]")
-    roles = tuple(tuple(role.split("=")) for role in cast[1:].split())
+    roles = tuple(role.partition("=")[::2] for role in cast[1:].split())
     return roles, tuple(_step(step.split()) for step in steps.split(";"))
 
 
@@ -80,17 +82,21 @@ class Teller:
     def __init__(self, rng: Random, world: World, genre: str):
         self.rng, self.world, self.genre = rng, world, genre
         self.scene = Scene()
-        self.sentences, self.words, self.facts, self.events = [], [], [], []
+        self.sentences: list[str] = []
+        self.words: list[tuple[Word, ...]] = []
+        self.facts: list[Fact] = []
+        self.events: list[Event] = []
         self.last: dict[Entity, None] = {}  # mentioned in the sentence before, and in this one
         self.now: dict[Entity, None] = {}
         self.known: set[Entity] = set()
-        self.me = self.you = None
+        self.me: Entity | None = None
+        self.you: Entity | None = None
         self.tense = "past"  # of what happens, and of what is always so
         self.always = "past" if genre == "story" else "present"
         self.town = world.famous(rng, world.towns)
         self.folk = world.folk[self.town]
         self.weather = self.pick("adj.weather")
-        self.env: dict[str, Entity | str | None] = {}  # the roles of the scripts
+        self.env: dict[str, Any] = {}  # the roles of the scripts
         self.performed: set[str] = set()
 
     # --- choosing
@@ -107,7 +113,7 @@ class Teller:
         kind = LEXICON.kind(word)
         return self.pick("adj." + kind if kind else "adj")
 
-    def value(self, token: str):
+    def value(self, token: str) -> Any:
         """What a script's token stands for: a role, a word from @list, two people (a&b), or itself."""
         if token in self.env:
             return self.env[token]
@@ -144,9 +150,8 @@ class Teller:
                 return g.noun(entity.noun, self.ref(owner, "possessive"), *traits[:new], entity=entity)
             return g.noun(entity.noun, "a" if new else "the", *traits, entity=entity)
         if entity.kind == "pair":
-            return g.both(
-                *(self.ref(one, plain=True) for one in sorted(owner, key=lambda one: one is self.me))
-            )
+            first, second = sorted(owner, key=lambda one: one is self.me)
+            return g.both(self.ref(first, plain=True), self.ref(second, plain=True))
         phrase = g.name(entity.name, entity)
         if new and entity.kind == "person" and self.chance(0.3):
             self.introduce(entity, phrase)
@@ -164,7 +169,7 @@ class Teller:
         phrase.words += g.aside(inner).under(phrase.head, role)
 
     # --- clauses
-    def told(self, entity: Entity, relation: str):
+    def told(self, entity: Entity, relation: str) -> Any:
         """The object of a fact, which is put on record as told."""
         value = self.world.of[entity][relation]
         self.facts.append(Fact(entity.name, relation, str(value)))
@@ -178,7 +183,7 @@ class Teller:
         value, features = self.told(entity, relation), {"tense": self.always, **features}
         return self.fill("fact." + relation, subject, [value], **features)
 
-    def fill(self, key: str, subject: Phrase, values: list, **features) -> Phrase:
+    def fill(self, key: str, subject: Phrase, values: Any, **features) -> Phrase:
         """A clause: the frame's verb with its slots filled by `values`."""
         verb, slots, _ = frame(key)
         values = iter(values)
@@ -191,7 +196,7 @@ class Teller:
         verb = self.pick(verb[1:]) if verb[0] == "@" else verb
         return g.clause(subject, verb, *rest, **{"tense": self.tense, **features})
 
-    def slot(self, kind: str, word: str, values=(), subject: Phrase | None = None) -> Phrase:
+    def slot(self, kind: str, word: str, values: Any = (), subject: Any = None) -> Phrase:
         if kind == "adv":
             return g.adverb(word)
         if kind == "n":
@@ -199,7 +204,7 @@ class Teller:
             return g.noun(word or next(values), "", plural=True, count=count)
         if kind == "called":
             return self.called(next(values), word)
-        value = word or next(values)
+        value: Any = word or next(values)
         if kind == "x":
             return self.ref(value, "object") if isinstance(value, Entity) else g.noun(value)
         if kind == "name":
@@ -243,7 +248,7 @@ class Teller:
         kind, _, word = who.partition(":")
         topic, _, relation = step.frame.partition(".")
         opening = self.opening(step.opening)
-        agent = None if word else self.value(who)
+        agent: Any = None if word else self.value(who)
         if relation:
             self.known.add(agent)
         if silent:
