@@ -17,6 +17,9 @@ from pathlib import Path
 
 from ptm_explore.text.cache import building, cache_folder, digest
 
+ENOUGH = (
+    6_000_000  # characters, a million words; parsing everything would take minutes where much is installed
+)
 SKIPPED = frozenset(
     {"test", "tests", "testing", "_vendor", "vendor", "site-packages", "__pycache__", "lib2to3"}
 )
@@ -29,7 +32,7 @@ def key() -> str:
 
 
 def documents() -> Iterator[str]:
-    """One document per module or package description; harvested once (some seconds), then cached."""
+    """One document per module or package description; harvested once (half a minute), then cached."""
     target = cache_folder() / f"pydocs-{key()}"
     if not target.exists():
         with building(target) as folder, open(folder / "documents.jsonl", "w", encoding="utf-8") as file:
@@ -40,13 +43,16 @@ def documents() -> Iterator[str]:
 
 
 def harvest() -> Iterator[str]:
-    """The prose of all installed modules, each paragraph only once."""
+    """The prose of installed modules until there is ENOUGH, each paragraph only once."""
     seen: set[int] = set()
+    size = 0
     for text in _raw_documents():
         kept = [p for p in dict.fromkeys(paragraphs(text)) if hash(p) not in seen]
         seen.update(map(hash, kept))
         if kept:
-            yield "\n\n".join(kept)
+            yield (document := "\n\n".join(kept))
+            if (size := size + len(document)) >= ENOUGH:
+                return
 
 
 def paragraphs(text: str) -> list[str]:
@@ -78,23 +84,25 @@ def docstrings(source: str) -> Iterator[str]:
 
 
 def _raw_documents() -> Iterator[str]:
+    for distribution in sorted(metadata.distributions(), key=lambda d: d.name or ""):
+        _, _, description = (distribution.read_text("METADATA") or "").partition("\n\n")
+        yield description
     roots = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")} | set(
         site.getsitepackages()
     )
-    files: set[Path] = set()
-    for root in map(Path, roots):
-        found = (p for p in root.rglob("*.py") if not SKIPPED.intersection(p.relative_to(root).parts[:-1]))
-        files.update(p.resolve() for p in found)
-    for path in sorted(files):
+    files: dict[Path, str] = {}  # and an order in which every beginning is a fair sample of all packages
+    for root in map(Path, sorted(roots)):
+        for path in root.rglob("*.py"):
+            inside = path.relative_to(root)
+            if not SKIPPED.intersection(inside.parts[:-1]):
+                files[path.resolve()] = digest(inside.as_posix())
+    for path in sorted(files, key=lambda p: (files[p], p)):
         try:
             source = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
         if '"""' in source or "'''" in source:  # parsing is the slow part
             yield "\n\n".join(docstrings(source))
-    for distribution in sorted(metadata.distributions(), key=lambda d: d.name or ""):
-        _, _, description = (distribution.read_text("METADATA") or "").partition("\n\n")
-        yield description
 
 
 _ROLE = re.compile(r":[a-zA-Z:]+:`~?([^`<]*)(?:<[^`>]*>)?`")

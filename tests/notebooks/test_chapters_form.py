@@ -61,6 +61,12 @@ def test_opens_with_title_badges_minutes_and_memory(chapter, book):
     assert re.search(r"\d (MB|GB) of memory", first.source)
 
 
+def test_loads_no_picture_from_the_network(book):
+    """A badge is a plain link: its picture would be fetched each time a reader opens the chapter."""
+    for cell in cells(book, "markdown"):
+        assert not re.search(r"!\[[^]]*\]\(https?:|<img[^>]*https?:", cell.source), cell.source
+
+
 def test_first_code_cell_is_the_setup_cell(book):
     assert cells(book, "code")[0].source == SETUP_CELL
 
