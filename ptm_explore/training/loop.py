@@ -107,7 +107,7 @@ class Trainer:
             share, stop = _agree(accelerator, self.budget.share(self.progress), stopped())
             total = sum(self.objective.weights()[name] * loss for name, loss in losses.items())
             speed = tokens / max(time.monotonic() - began, 1e-9)
-            bar.update(share, total, speed)
+            bar.update(share, total, speed, self.progress["seconds"])
             done = share >= 1 or stop
             evaluate = done or share - evaluated >= 1 / EVALUATIONS
             if evaluate or share - recorded >= 1 / RECORDS:

@@ -18,6 +18,7 @@ from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training.budget import Budget
 from ptm_explore.training.devices import processes
 from ptm_explore.training.loop import Trainer
+from ptm_explore.training.progress import Line
 from ptm_explore.training.start import warm_start
 
 HELDOUT_TOKENS = 40_000  # enough for +-0.5 points of accuracy on 6,000 masked tokens
@@ -109,23 +110,17 @@ def pretrain(
 
 def _prepare(text: Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Tokenizer, Splits]:
     """Tokenizer and token store, from the cache where they are there; one process of many makes them."""
+    line = Line(show)
     with processes(cpu).main_process_first():
+        line.write(f"reading {text.name}: vocabulary")
         tokenizer = train_tokenizer(
             text, chosen.tokenizer, chosen.config.vocab_size, chosen.style, chosen.lowercase
         )
-        return tokenizer, tokenise(text, tokenizer, progress=_report(text.name) if show else None)
-
-
-def _report(name: str):
-    from tqdm import tqdm
-
-    bar = tqdm(desc=f"reading {name}", unit=" documents", leave=False)
-
-    def report(done: int, note: str = "") -> None:
-        bar.n = done
-        bar.set_postfix_str(note, refresh=True)
-
-    return report
+        splits = tokenise(
+            text, tokenizer, progress=lambda done, note="": line.write(f"reading {text.name}: {note}")
+        )
+    line.close()
+    return tokenizer, splits
 
 
 def heldout_batches(store, goal: Objective, tokenizer, length: int, size: int = 64) -> list[Batch]:

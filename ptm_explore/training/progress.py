@@ -1,21 +1,54 @@
-"""What a training says while it runs: a bar in the terminal or notebook, lines in a file."""
+"""What a training says while it runs: one line that is overwritten, and rows of metrics in a file."""
 
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
+
+EVERY = 0.2  # seconds between two updates of the line
+WIDTH = 24
+
+
+class Line:
+    """One line of text, overwritten in place: in a notebook an output that is replaced (so that a saved
+    notebook holds the last state only), in a terminal a carriage return, in a log a line every ten per cent."""
+
+    def __init__(self, show: bool = True):
+        self._show, self._time, self._tenth = show, 0.0, -1
+        self._text = ""
+        self._handle = _notebook_output() if show else None
+
+    def write(self, text: str, share: float = 0.0) -> None:
+        now = time.monotonic()
+        self._text = text
+        if self._show and now - self._time >= EVERY:
+            self._time = now
+            self._emit(int(share * 10))
+
+    def close(self) -> None:
+        """The last text, whenever it came."""
+        if not self._show or not self._text:
+            return
+        self._emit(11)
+        if self._handle is None and sys.stderr.isatty():
+            print(file=sys.stderr)
+
+    def _emit(self, tenth: int) -> None:
+        if self._handle is not None:
+            self._handle.update({"text/plain": self._text}, raw=True)
+        elif sys.stderr.isatty():
+            print(f"\r{self._text}\033[K", end="", file=sys.stderr, flush=True)
+        elif tenth > self._tenth:
+            self._tenth = tenth
+            print(self._text, file=sys.stderr, flush=True)
 
 
 class Progress:
     """A bar that fills with the budget, and the metrics as JSON lines and TensorBoard events in `folder`."""
 
     def __init__(self, title: str, folder: Path | None = None, show: bool = True, past: Iterable[dict] = ()):
-        from tqdm import tqdm
-
-        layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
-        self._bar = tqdm(
-            total=1.0, desc=title, bar_format=layout, disable=not show, file=sys.stderr, dynamic_ncols=True
-        )
+        self.title, self._line = title, Line(show)
         self._file = self._board = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -24,10 +57,15 @@ class Progress:
             for row in past:  # of the run that this one resumes: what came after its checkpoint is forgotten
                 self._file.write(json.dumps(row) + "\n")
 
-    def update(self, share: float, loss: float, speed: float, more: str = "") -> None:
-        """The bar at `share` of the budget."""
-        self._bar.n = round(share, 4)
-        self._bar.set_postfix_str(f"loss {loss:.2f}, {speed:,.0f} tokens/s{more}", refresh=True)
+    def update(self, share: float, loss: float, speed: float, seconds: float) -> None:
+        """`share` of the budget spent in `seconds` so far; loss in nats, speed in tokens a second."""
+        full = round(share * WIDTH)
+        left = seconds * (1 - share) / share if share else 0.0
+        self._line.write(
+            f"{self.title} {share:4.0%} {'█' * full}{'░' * (WIDTH - full)} loss {loss:.2f}, "
+            f"{speed:,.0f} tokens/s, {_clock(seconds)} spent, {_clock(left)} left",
+            share,
+        )
 
     def record(self, row: dict) -> None:
         """One row of metrics to the files."""
@@ -39,10 +77,28 @@ class Progress:
                 self._board.add_scalar(name, value, row["step"])
 
     def close(self) -> None:
-        self._bar.close()
+        self._line.close()
         for sink in (self._file, self._board):
             if sink is not None:
                 sink.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02d}" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}"
+
+
+def _notebook_output():
+    """A display that can be updated, where a notebook is listening."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+    from IPython.display import display
+
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    return display({"text/plain": "..."}, raw=True, display_id=True)
 
 
 def _tensorboard(folder: Path):
