@@ -94,15 +94,16 @@ class Trainer:
         if not self.history:
             self._record(bar, accelerator, share, None, evaluate=True)
         saved, recorded, evaluated = time.monotonic(), share, share
-        while share < 1 and not stopped():
+        while share < 1:
             began = time.monotonic()
             lr = self.schedule.lr * rate(self.schedule, share)
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            losses, tokens = self._step(accelerator, learner, optimizer)
+            losses, tokens, predicted = self._step(accelerator, learner, optimizer)
+            forward = flops_per_token(self.net.config, self.schedule.length, predicted / tokens)
             self.progress["steps"] += 1
             self.progress["tokens"] += tokens
-            self.progress["flops"] += 3 * tokens * self._flops
+            self.progress["flops"] += 3 * tokens * forward  # backward takes twice as many
             self.progress["seconds"] += time.monotonic() - began
             share, stop = _agree(accelerator, self.budget.share(self.progress), stopped())
             total = sum(self.objective.weights()[name] * loss for name, loss in losses.items())
@@ -128,9 +129,9 @@ class Trainer:
                 break
         accelerator.wait_for_everyone()
 
-    def _step(self, accelerator, learner, optimizer) -> tuple[dict[str, float], int]:
-        """One optimiser step; the mean loss of each objective and the number of tokens seen, over all
-        processes. The weights stay as they were where loss or gradient is not a number."""
+    def _step(self, accelerator, learner, optimizer) -> tuple[dict[str, float], int, int]:
+        """One optimiser step; the mean loss of each objective, the number of tokens seen and of tokens
+        predicted, over all processes. The weights stay as they were where loss or gradient is no number."""
         world, rank = accelerator.num_processes, accelerator.process_index
         size = self.schedule.batch
         rows, numbers = self.stream.take(size * self.accumulate * world)
@@ -162,13 +163,7 @@ class Trainer:
             self._not_a_number(accelerator, optimizer, losses, float(norm))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return losses, int(tokens)
-
-    @property
-    def _flops(self) -> float:
-        predicted = next(iter(self.objective.weights()))
-        share = getattr(self.objective, "rate", 0.15) if predicted == "mlm" else 1.0
-        return flops_per_token(self.net.config, self.schedule.length, share)
+        return losses, int(tokens), int(totals[names[0]])
 
     def _not_a_number(self, accelerator, optimizer, losses, norm) -> None:
         kept = "the weights from before this step are kept"
