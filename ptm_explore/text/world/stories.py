@@ -60,7 +60,7 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     word, near = t.pick(t.world.sights[site]), t.pick(t.world.sights[site])
     kind, roll = LEXICON.kind(word), t.rng.random()
     many = t.chance(0.6) and not LEXICON.is_mass(word)
-    others = not many and not LEXICON.is_mass(near)
+    others = t.chance(0.5) and not LEXICON.is_mass(near)  # agreeing or not: neither noun gives the verb away
     spot = g.pp("near", g.noun(near, "the", *[t.adjective(near)] * t.chance(0.6), plural=others))
     trait = g.adjective(t.pick(traits(kind)))
     if roll < 0.25:
