@@ -5,6 +5,7 @@ import platform
 import random
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ptm_explore
@@ -33,7 +34,7 @@ class Setup:
     def __repr__(self) -> str:
         return (
             f"ptm_explore {ptm_explore.__version__} on torch {version('torch')}, "
-            f"{self.device} ({os.cpu_count()} cores), seed {self.seed}"
+            f"{self.device} ({cores()} cores), seed {self.seed}"
         )
 
 
@@ -49,7 +50,19 @@ def setup(seed: int = 0) -> Setup:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  the notebook's own draws, not the package's
     torch.manual_seed(seed)
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))
     return Setup(seed, device_name())
+
+
+def cores() -> int:
+    """Cores that this process may use: a container (Binder) shows those of its host, and a program that
+    starts a thread for each of them stands still."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(allowed, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or "max"
+        return allowed
 
 
 def device_name() -> str:
@@ -102,7 +115,7 @@ def doctor() -> str:
     for name, purpose in OPTIONAL.items():
         lines.append(f"  {name:13} {_version(name) or f'not installed, needed for {purpose}'}")
     if "torch" not in missing:
-        lines.append(f"device: {device_name()}, {os.cpu_count()} cores")
+        lines.append(f"device: {device_name()}, {cores()} cores")
     memory = _memory_gb()
     if memory is not None:
         enough = "enough" if memory >= CHAPTER_GB else "too little"

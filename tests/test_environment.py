@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import ptm_explore as ptm
+import ptm_explore.environment
 
 
 def test_setup_seeds_what_a_notebook_draws():
@@ -50,3 +51,10 @@ def test_show_gives_the_source_that_runs():
     assert "<" in source._repr_html_()
     with pytest.raises(ptm.PtmError, match="source"):
         ptm.show(3)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("100000 100000", 1), ("max 100000", 8), ("350000 100000", 4)])
+def test_cores_of_a_container(monkeypatch, limit, expected):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("pathlib.Path.read_text", lambda _: limit)
+    assert ptm.environment.cores() == expected

@@ -78,6 +78,8 @@ class Trainer:
             self._resume(optimizer)
         learner, optimizer = accelerator.prepare(Learner(self.net, self.objective), optimizer)
         main = accelerator.is_main_process
+        alone_on_cpu = accelerator.device.type == "cpu" and accelerator.num_processes == 1
+        self.threads = devices.Threads(adapt=self.budget.unit == "seconds" and alone_on_cpu)
         bar = Progress(
             self.title, self.folder if main else None, self.show and main, self.history
         )
@@ -86,6 +88,7 @@ class Trainer:
                 self._run(accelerator, learner, optimizer, bar, stopped)
             finally:
                 bar.close()
+                self.threads.restore()
                 self.net.eval()
         return self.history
 
@@ -99,7 +102,9 @@ class Trainer:
             lr = self.schedule.lr * rate(self.schedule, share)
             for group in optimizer.param_groups:
                 group["lr"] = lr
+            self.threads.before()
             losses, tokens, predicted = self._step(accelerator, learner, optimizer)
+            self.threads.after(began, time.monotonic() - began)
             forward = flops_per_token(self.net.config, self.schedule.length, predicted / tokens)
             self.progress["steps"] += 1
             self.progress["tokens"] += tokens
