@@ -136,7 +136,9 @@ def matrix_rate() -> float:
 def steps() -> None:
     """Training step and inference, time and memory, with and without dropout."""
     print(f"\n{torch.get_num_threads()} threads, 4 layers x 256, vocabulary 8,192, {BATCH} x {LENGTH} tokens")
-    print("family dropout   step ms (ours, theirs, ratio)   inference ratio   peak MB (ours, theirs)   of matrix rate")
+    print(
+        "family dropout  step ms (ours, theirs, ratio)  inference ratio  peak MB (ours, theirs)  matrix rate"
+    )
     for family in ("bert", "gpt"):
         for dropout in (0.1, 0.0):
             a, b = ours(family, dropout), theirs(family, dropout)
@@ -148,7 +150,8 @@ def steps() -> None:
             memory = [peak_mb(family, dropout, own) for own in (True, False)]
             print(
                 f"{family:6} {dropout:7} {mine * 1e3:11.0f} {other * 1e3:7.0f} {other / mine:7.2f} x"
-                f" {slow / fast:16.2f} x {memory[0]:14.0f} {memory[1]:8.0f} {flops / mine / matrix_rate():18.0%}"
+                f" {slow / fast:16.2f} x {memory[0]:14.0f} {memory[1]:8.0f}"
+                f" {flops / mine / matrix_rate():18.0%}"
             )
 
 
@@ -170,7 +173,12 @@ def sizes() -> None:
     """Training step against model size, 8 x 128 tokens."""
     print("\nlayers x d_model   bert ms a step (ours, theirs, ratio)")
     for n_layers, d_model in ((2, 128), (4, 256), (4, 512), (8, 512), (12, 768)):
-        shape = {"n_layers": n_layers, "d_model": d_model, "d_ff": 4 * d_model, "n_heads": max(d_model // 64, 4)}
+        shape = {
+            "n_layers": n_layers,
+            "d_model": d_model,
+            "d_ff": 4 * d_model,
+            "n_heads": max(d_model // 64, 4),
+        }
         pair = [(ours("bert", 0.1, **shape), True), (theirs("bert", 0.1, **shape), False)]
         mine, other = medians(*(training(net, own, "bert", 8, 128) for net, own in pair), rounds=3)
         print(f"{n_layers:6} x {d_model:5} {mine * 1e3:18.0f} {other * 1e3:8.0f} {other / mine:6.2f} x")

@@ -22,7 +22,9 @@ def _fail(error: PtmError) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("ptm-explore", description="Train, open and look into pre-trained models.")
+    parser = argparse.ArgumentParser(
+        "ptm-explore", description="Train, open and look into pre-trained models."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("recipes", help="table of what can be trained")
@@ -113,8 +115,11 @@ def _pretrain(options) -> None:
         if f"heldout_accuracy_{name}" in last:
             print(f"{name}: accuracy {last[f'heldout_accuracy_{name}']:.1%} on unseen pairs")
     if options.out is not None:
-        to_html(learning_curve(model.history, title=f"{options.recipe} on {options.corpus}"), options.out / "curve.html")
-        print(f"saved: {options.out} (model, metrics.jsonl, curve.html); try: ptm-explore fill {options.out} ...")
+        to_html(
+            learning_curve(model.history, title=f"{options.recipe} on {options.corpus}"),
+            options.out / "curve.html",
+        )
+        print(f"saved: {options.out} (model, metrics.jsonl, curve.html); try: ptm-explore fill {options.out}")
 
 
 def _fill(options) -> None:

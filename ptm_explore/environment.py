@@ -14,7 +14,17 @@ from ptm_explore.errors import PtmError
 if TYPE_CHECKING:
     import pandas
 
-NEEDED = ("torch", "tokenizers", "safetensors", "accelerate", "plotly", "ipywidgets", "anywidget", "captum", "bertviz")
+NEEDED = (
+    "torch",
+    "tokenizers",
+    "safetensors",
+    "accelerate",
+    "plotly",
+    "ipywidgets",
+    "anywidget",
+    "captum",
+    "bertviz",
+)
 OPTIONAL = {
     "jupyterlab": "the lab (pip install 'ptm_explore[lab]')",
     "datasets": "corpora by hf: name",
@@ -106,7 +116,9 @@ def doctor() -> str:
     """What is installed, what it runs on, and whether the chapters will: a text of a few lines."""
     from ptm_explore.text.cache import cache_folder
 
-    lines = [f"ptm_explore {ptm_explore.__version__}, Python {platform.python_version()}, {platform.platform()}"]
+    lines = [
+        f"ptm_explore {ptm_explore.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    ]
     missing = []
     for name in NEEDED:
         found = _version(name)

@@ -25,4 +25,6 @@ def unknown(kind: str, given: object, allowed: Iterable[str], hint: str = "") ->
     names = sorted(map(str, allowed))
     near = get_close_matches(str(given), names, n=3, cutoff=0.5)
     guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return PtmError(f"unknown {kind} {given!r}.{guess} Known: {', '.join(names)}.{' ' + hint if hint else ''}")
+    return PtmError(
+        f"unknown {kind} {given!r}.{guess} Known: {', '.join(names)}.{' ' + hint if hint else ''}"
+    )

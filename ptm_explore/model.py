@@ -16,6 +16,7 @@ from ptm_explore.errors import PtmError
 from ptm_explore.layers.taps import Taps
 from ptm_explore.models import pretrained
 from ptm_explore.models.heads import Output
+from ptm_explore.models.network import Network
 from ptm_explore.models.recipes import FAMILIES, RECIPES, Recipe, count_parameters
 from ptm_explore.text.tokenizers import Tokenizer, Tokens
 
@@ -31,7 +32,7 @@ class Model:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Network,
         tokenizer: Tokenizer | None = None,
         recipe: Recipe | None = None,
         history: list[dict] | None = None,
@@ -114,9 +115,11 @@ class Model:
             at = torch.tensor([tokens.ids.size(1) - 1])
         else:
             self._needs("mlm", "fill masks")
-            at = (tokens.ids[0] == self.tokenizer.mask_id).nonzero().squeeze(1)
+            at = tokens.ids[0].eq(self.tokenizer.mask_id or -1).nonzero().squeeze(1)
             if not len(at):
-                raise PtmError(f"no {self.tokenizer.mask_token} in {text!r}; write one where a word is to be guessed")
+                raise PtmError(
+                    f"no {self.tokenizer.mask_token} in {text!r}; write one where a word is to be guessed"
+                )
         logits = self._logits(tokens, at)
         probabilities, ids = logits.softmax(-1).topk(top_k)
         name = (lambda i: self.tokenizer.decode([i])) if self.net.causal else self.tokenizer.token
@@ -157,8 +160,8 @@ class Model:
     @torch.inference_mode()
     def score(self, texts: str | list[str]) -> list[float]:
         """Log-likelihood of each text in nats. A left-to-right model's is exact, its first token apart, which
-        it has nothing to predict from. An encoder has only a pseudo-log-likelihood (Salazar et al. 2020): each
-        token is predicted with itself and the rest of its word hidden (Kauf and Ivanova 2023)."""
+        it has nothing to predict from. An encoder has a pseudo-log-likelihood only (Salazar et al. 2020):
+        each token is predicted with itself and the rest of its word hidden (Kauf and Ivanova 2023)."""
         texts = [texts] if isinstance(texts, str) else list(texts)
         return [self._score_causal(t) if self.net.causal else self._score_masked(t) for t in texts]
 
@@ -223,12 +226,16 @@ class Model:
 
     def _check(self, ids: Tensor, mask: Tensor | None, segments: Tensor | None) -> None:
         if ids.dim() != 2 or ids.dtype not in (torch.int32, torch.int64):
-            raise PtmError(f"input_ids are {ids.dtype} of shape {tuple(ids.shape)}; give integers of shape (B, T)")
+            raise PtmError(
+                f"input_ids are {ids.dtype} of shape {tuple(ids.shape)}; give integers of shape (B, T)"
+            )
         if not 0 < ids.size(1) <= self.config.max_len:
             raise PtmError(f"{ids.size(1)} tokens in a row; this model reads 1 to {self.config.max_len}")
         for name, other in (("attention_mask", mask), ("segment_ids", segments)):
             if other is not None and other.shape != ids.shape:
-                raise PtmError(f"{name} is {tuple(other.shape)}, input_ids are {tuple(ids.shape)}; give one value a token")
+                raise PtmError(
+                    f"{name} is {tuple(other.shape)}, input_ids are {tuple(ids.shape)}; one value a token"
+                )
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.config.vocab_size:
             raise PtmError(
                 f"input_ids reach from {int(ids.min())} to {int(ids.max())}; "
@@ -244,7 +251,9 @@ def load(source: str | Path, device: str | torch.device | None = None, revision:
     extra = json.loads(ours.read_text(encoding="utf-8")) if ours.is_file() else {}
     labels = {name: hf[name] for name in ("id2label", "label2id", "problem_type") if hf.get(name)}
     card = {**extra.get("card", {}), **({"hf": labels} if labels else {})}
-    model = Model(net.to(device or "cpu"), None, RECIPES.get(extra.get("recipe")), extra.get("history"), card)
+    model = Model(
+        net.to(device or "cpu"), None, RECIPES.get(extra.get("recipe", "")), extra.get("history"), card
+    )
     if tokenizer is not None:
         model.tokenizer = tokenizer
     return model

@@ -3,22 +3,41 @@
 import json
 
 import pytest
-from tests import tiny
 
 from ptm_explore.cli import main
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     (folder / "text.txt").write_text("\n\n".join(tiny.documents(200)))
-    main(["pretrain", "bert-mini", "--corpus", str(folder / "text.txt"), "--budget", "20steps", "--out", str(folder / "m")])
+    main(
+        [
+            "pretrain",
+            "bert-mini",
+            "--corpus",
+            str(folder / "text.txt"),
+            "--budget",
+            "20steps",
+            "--out",
+            str(folder / "m"),
+        ]
+    )
     return folder / "m"
 
 
 def test_pretrain_leaves_model_metrics_and_curve(trained):
     names = {path.name for path in trained.iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "ptm.json", "metrics.jsonl", "curve.html", "checkpoints"} <= names
+    assert {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "ptm.json",
+        "metrics.jsonl",
+        "curve.html",
+        "checkpoints",
+    } <= names
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 20
     page = (trained / "curve.html").read_text()
@@ -27,7 +46,18 @@ def test_pretrain_leaves_model_metrics_and_curve(trained):
 
 
 def test_pretrain_reports(trained, capsys):
-    main(["pretrain", "bert-mini-nsp", "--corpus", str(trained.parent / "text.txt"), "--budget", "5steps", "--batch", "4"])
+    main(
+        [
+            "pretrain",
+            "bert-mini-nsp",
+            "--corpus",
+            str(trained.parent / "text.txt"),
+            "--budget",
+            "5steps",
+            "--batch",
+            "4",
+        ]
+    )
     said = capsys.readouterr()
     assert "nsp: accuracy" in said.out
     assert "unigram guess" in said.out

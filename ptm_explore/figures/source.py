@@ -4,6 +4,7 @@ import html
 import inspect
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 from ptm_explore.errors import PtmError
 
@@ -29,11 +30,11 @@ class Source:
         return f'<div style="{style}"><small>{html.escape(self.title)}</small>{body}</div>'
 
 
-def show(what: object) -> Source:
+def show(what: Any) -> Source:
     """The source of a class, function or module, as it stands in the file it was imported from."""
     try:
         code = textwrap.dedent(inspect.getsource(what))
-        file = inspect.getsourcefile(what)
+        file = inspect.getsourcefile(what) or ""
     except (TypeError, OSError) as error:
         raise PtmError(
             f"no Python source for {what!r}; show takes a class, a function or a module, such as "

@@ -17,22 +17,12 @@ from ptm_explore.layers.dropout import Dropout
 from ptm_explore.layers.embeddings import Embeddings
 from ptm_explore.layers.taps import Taps, at, tap
 from ptm_explore.models.heads import MlmHead, Output, Pooler, select
+from ptm_explore.models.network import Config, Network
 
 
 @dataclass(frozen=True)
-class BertConfig:
-    vocab_size: int = 30522
-    d_model: int = 768
-    n_layers: int = 12
-    n_heads: int = 12  # d_model / n_heads is the head size, 64 in every published BERT
-    d_ff: int = 3072
-    max_len: int = 512  # rows of the position table: the hard limit on length
-    dropout: float = 0.1
-    attention_dropout: float = 0.1  # on the attention weights
+class BertConfig(Config):
     n_segments: int = 2  # sentence A and sentence B
-    activation: str = "gelu"
-    norm_eps: float = 1e-12
-    init_std: float = 0.02
 
 
 PRESETS = {
@@ -51,9 +41,7 @@ class BertBody(nn.Module):
     def __init__(self, config: BertConfig):
         super().__init__()
         c = config
-        self.embeddings = Embeddings(
-            c.vocab_size, c.d_model, c.max_len, c.dropout, c.n_segments, c.norm_eps
-        )
+        self.embeddings = Embeddings(c.vocab_size, c.d_model, c.max_len, c.dropout, c.n_segments, c.norm_eps)
         block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
         self.layers = nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_layers))
 
@@ -71,21 +59,21 @@ class BertBody(nn.Module):
         return tap(taps, "hidden", x)
 
 
-class Bert(nn.Module):
+class Bert(Network):
     """A body with any of the heads `pooler`, `mlm`, `pair` (NSP), `sequence`, `token`, `span`."""
 
     config_class, presets = BertConfig, PRESETS
+    config: BertConfig
+    body: BertBody
     causal = False
 
     def __init__(self, config: BertConfig, heads: Sequence[str] = ("mlm", "pair"), n_labels: int = 2):
-        super().__init__()
+        super().__init__(config, heads)
         D, V = config.d_model, config.vocab_size
-        self.config, self.heads = config, tuple(heads)
         self.body = BertBody(config)
         self.pooler = Pooler(D) if {"pooler", "pair", "sequence"} & set(heads) else None
         self.head = MlmHead(D, V, config.activation, config.norm_eps) if "mlm" in heads else None
         self.pair_head = nn.Linear(D, 2) if "pair" in heads else None
-        self.task = next((h for h in heads if h in ("sequence", "token", "span")), None)
         self.task_head = nn.Linear(D, 2 if self.task == "span" else n_labels) if self.task else None
         self.dropout = Dropout(config.dropout)
 
@@ -102,14 +90,11 @@ class Bert(nn.Module):
         if self.head is not None:
             out.features = tap(taps, "transform", self.head(select(out.hidden, at)))
             out.decoder = (self.body.embeddings.tokens.weight, self.head.bias)
-            if taps is not None:
-                out.logits = taps("logits", out.logits)
+            out.tap_logits(taps)
         if self.pair_head is not None:
             out.pair_logits = self.pair_head(pooled)
         if self.task_head is not None:
-            out.task_logits = self.task_head(
-                self.dropout(pooled if self.task == "sequence" else out.hidden)
-            )
+            out.task_logits = self.task_head(self.dropout(pooled if self.task == "sequence" else out.hidden))
         return out
 
     def initialise(self, generator: Generator) -> None:

@@ -18,22 +18,16 @@ from ptm_explore.layers.blocks import PostNormBlock, PreNormBlock
 from ptm_explore.layers.embeddings import Embeddings
 from ptm_explore.layers.taps import Taps, at, tap
 from ptm_explore.models.heads import Output, select
+from ptm_explore.models.network import Config, Network
 
 
 @dataclass(frozen=True)
-class GptConfig:
+class GptConfig(Config):
     vocab_size: int = 50257
-    d_model: int = 768
-    n_layers: int = 12
-    n_heads: int = 12
-    d_ff: int = 3072
     max_len: int = 1024
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-    pre_norm: bool = True  # False: GPT-1
     activation: str = "gelu_tanh"
     norm_eps: float = 1e-5
-    init_std: float = 0.02
+    pre_norm: bool = True  # False: GPT-1
 
 
 PRESETS = {
@@ -61,7 +55,7 @@ class GptBody(nn.Module):
         self,
         input_ids: Int[Tensor, "B T"],
         attention_mask: Bool[Tensor, "B T"] | None = None,
-        segment_ids: None | Int[Tensor, "B T"] = None,  # taken and left: GPT has no segments
+        segment_ids: Int[Tensor, "B T"] | None = None,  # taken and left: GPT has no segments
         taps: Taps | None = None,
     ) -> Float[Tensor, "B T D"]:
         x = self.embeddings(input_ids, taps=at(taps, "embeddings"))
@@ -71,17 +65,17 @@ class GptBody(nn.Module):
         return tap(taps, "hidden", self.norm(x))
 
 
-class Gpt(nn.Module):
+class Gpt(Network):
     """A body with the head `lm`, or a task's: `sequence` (on each text's last token), `token`, `span`."""
 
     config_class, presets = GptConfig, PRESETS
+    config: GptConfig
+    body: GptBody
     causal = True
 
     def __init__(self, config: GptConfig, heads: Sequence[str] = ("lm",), n_labels: int = 2):
-        super().__init__()
-        self.config, self.heads = config, tuple(heads)
+        super().__init__(config, heads)
         self.body = GptBody(config)
-        self.task = next((h for h in heads if h in ("sequence", "token", "span")), None)
         if self.task:
             outputs = 2 if self.task == "span" else n_labels
             self.task_head = nn.Linear(config.d_model, outputs, bias=self.task != "sequence")
@@ -98,8 +92,7 @@ class Gpt(nn.Module):
         if "lm" in self.heads:
             out.features = select(out.hidden, at)
             out.decoder = (self.body.embeddings.tokens.weight, None)
-            if taps is not None:
-                out.logits = taps("logits", out.logits)
+            out.tap_logits(taps)
         if self.task == "sequence":
             B, T = input_ids.shape
             steps = torch.arange(T, device=input_ids.device).expand(B, T)
@@ -111,7 +104,7 @@ class Gpt(nn.Module):
 
     def initialise(self, generator: Generator) -> None:
         """Normal with std 0.02; what a block adds to the residual stream starts smaller, by the root of
-        the number of additions, so that the stream's variance does not grow with depth (GPT-2, section 2.3)."""
+        the number of additions, so that its variance does not grow with depth (GPT-2, section 2.3)."""
         std = self.config.init_std
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ptm_explore.errors import PtmError
 from ptm_explore.layers.blocks import ACTIVATIONS
 from ptm_explore.layers.cross_entropy import linear_cross_entropy
+from ptm_explore.layers.taps import Taps
 
 
 @dataclass
@@ -29,10 +31,19 @@ class Output:
     @cached_property
     def logits(self) -> Tensor | None:
         """(B, T, V), or (N, V) at the positions asked for; None without a language-model head."""
-        return None if self.features is None else F.linear(self.features, *self.decoder)
+        if self.features is None or self.decoder is None:
+            return None
+        return F.linear(self.features, *self.decoder)
+
+    def tap_logits(self, taps: Taps | None) -> None:
+        """Reports the logits, where somebody may listen."""
+        if taps is not None and self.logits is not None:
+            self.logits = taps("logits", self.logits)
 
     def token_loss(self, targets: Int[Tensor, "N"]) -> Tensor:
         """The sum of the cross-entropies of these targets, in nats."""
+        if self.features is None or self.decoder is None:
+            raise PtmError("this network has no language-model head, so it has no loss over tokens")
         return linear_cross_entropy(self.features, *self.decoder, targets)
 
 

@@ -107,12 +107,16 @@ GPT = Keymap(
 KEYMAPS = {"bert": BERT, "gpt": GPT}
 
 # what the reference calls a task's layer, where that is not "classifier"
-TASK_LAYERS = {("bert", "span"): "qa_outputs", ("gpt", "span"): "qa_outputs", ("gpt", "sequence"): "score"}
+TASK_LAYERS: dict[tuple[str, str | None], str] = {
+    ("bert", "span"): "qa_outputs",
+    ("gpt", "span"): "qa_outputs",
+    ("gpt", "sequence"): "score",
+}
 
 
 def to_hugging_face(tensors: Mapping[str, Tensor], family: str, n_layers: int, task: str | None) -> Tensors:
     """Our tensors (weights or gradients) under their names. Tied ones are written once, as they do."""
-    out = {}
+    out: Tensors = {}
     for ours, theirs, packing in KEYMAPS[family].lines(n_layers):
         if ours in tensors:
             out |= zip(_task_names(theirs, family, task), packing.unpack(tensors[ours]), strict=True)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.models.keymaps import canonical, from_hugging_face, to_hugging_face
+from ptm_explore.models.network import Config, Network
 from ptm_explore.models.recipes import FAMILIES, build
 
 # our config field: theirs
@@ -46,7 +47,7 @@ MODEL_TYPES = {"bert": "bert", "gpt2": "gpt"}
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
 
 # the reference's class for a set of our heads, in the order in which they are tried
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, dict[tuple[str, ...], str]] = {
     "bert": {
         ("pooler", "mlm", "pair"): "BertForPreTraining",
         ("mlm",): "BertForMaskedLM",
@@ -67,7 +68,7 @@ ARCHITECTURES = {
 SINGLE = {"model.safetensors": False, "pytorch_model.bin": True}  # name -> is the legacy pickle format
 
 
-def read(source: str | Path, revision: str | None = None) -> tuple[nn.Module, dict, Path]:
+def read(source: str | Path, revision: str | None = None) -> tuple[Network, dict, Path]:
     """(network, config.json as it stands, folder) from a folder, or a hub id looked up in the local cache
     and then on the network."""
     folder = _find(source, revision)
@@ -84,7 +85,7 @@ def read(source: str | Path, revision: str | None = None) -> tuple[nn.Module, di
     return net.eval(), hf, folder
 
 
-def from_hf_config(hf: dict, family: str):
+def from_hf_config(hf: dict, family: str) -> Config:
     """Our config from the contents of a config.json; what it leaves out has the reference's default."""
     cls = FAMILIES[family].config_class
     values = {ours: hf[theirs] for ours, theirs in FIELDS[family].items() if hf.get(theirs) is not None}
@@ -94,7 +95,7 @@ def from_hf_config(hf: dict, family: str):
     values |= {"activation": ACTIVATIONS[given]} if given else {}
     if family == "gpt" and "d_ff" not in values:
         values["d_ff"] = 4 * values.get("d_model", cls.d_model)
-    unsupported = {
+    unsupported: dict[str, tuple] = {
         "position_embedding_type": ("absolute",),
         "is_decoder": (False,),
         "add_cross_attention": (False,),
@@ -106,7 +107,7 @@ def from_hf_config(hf: dict, family: str):
     return cls(**values)
 
 
-def hf_config(net: nn.Module, family: str, extra: dict | None = None) -> dict:
+def hf_config(net: Network, family: str, extra: dict | None = None) -> dict:
     """The contents of config.json for a network, with `extra` (labels, special ids) on top."""
     back = {ours: theirs for theirs, ours in ACTIVATIONS.items() if theirs != "gelu_pytorch_tanh"}
     values = {theirs: getattr(net.config, ours) for ours, theirs in FIELDS[family].items()}
@@ -114,10 +115,20 @@ def hf_config(net: nn.Module, family: str, extra: dict | None = None) -> dict:
     if family == "gpt":
         values["embd_pdrop"] = net.config.dropout
     model_type = next(theirs for theirs, ours in MODEL_TYPES.items() if ours == family)
-    return {"architectures": [_architecture(net, family)], "model_type": model_type, "dtype": "float32"} | values | (extra or {})
+    return (
+        {"architectures": [_architecture(net, family)], "model_type": model_type, "dtype": "float32"}
+        | values
+        | (extra or {})
+    )
 
 
-def write(net: nn.Module, family: str, folder: str | Path, extra: dict | None = None, more: Callable[[Path], None] = lambda _: None) -> None:
+def write(
+    net: Network,
+    family: str,
+    folder: str | Path,
+    extra: dict | None = None,
+    more: Callable[[Path], None] = lambda _: None,
+) -> None:
     """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes.
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
@@ -177,7 +188,9 @@ def _find(source: str | Path, revision: str | None) -> Path:
 
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
-        return Path(snapshot_download(str(source), revision=revision, allow_patterns=wanted, local_files_only=True))
+        return Path(
+            snapshot_download(str(source), revision=revision, allow_patterns=wanted, local_files_only=True)
+        )
     except Exception:  # not in the cache, for one of many reasons
         pass
     try:
@@ -188,7 +201,7 @@ def _find(source: str | Path, revision: str | None) -> Path:
     except Exception as error:
         raise PtmError(
             f"{source!r} is neither a folder, nor a shipped model, nor a model of the hub that can be "
-            f"reached or is in the local cache ({type(error).__name__}). Known recipes to train: ptm.recipes()"
+            f"reached or is in the local cache ({type(error).__name__}). Recipes to train: ptm.recipes()"
         ) from error
 
 
@@ -204,7 +217,9 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
             if absent:
                 raise PtmError(f"{index} names shards that are not there: {', '.join(absent)}")
             return {k: v for shard in shards for k, v in _read_tensors(folder / shard, legacy).items()}
-    raise PtmError(f"no weights in {folder}: expected one of {', '.join(SINGLE)}, or an .index.json of shards")
+    raise PtmError(
+        f"no weights in {folder}: expected one of {', '.join(SINGLE)}, or an .index.json of shards"
+    )
 
 
 def _read_tensors(path: Path, legacy: bool) -> dict[str, Tensor]:
@@ -229,7 +244,7 @@ def _heads(tensors: dict[str, Tensor], hf: dict, family: str) -> tuple[str, ...]
     return tuple(head for head, part in heads.items() if has(part)) + ((task,) if task else ())
 
 
-def _fill(net: nn.Module, tensors: dict[str, Tensor], family: str, folder: Path) -> None:
+def _fill(net: Network, tensors: dict[str, Tensor], family: str, folder: Path) -> None:
     """Weights into a network; every missing, extra or misshapen one is named, all at once."""
     own = net.state_dict()
     ours, missing, extra = from_hugging_face(tensors, family, net.config.n_layers, net.task, set(own))
@@ -246,7 +261,7 @@ def _fill(net: nn.Module, tensors: dict[str, Tensor], family: str, folder: Path)
     net.load_state_dict(ours)
 
 
-def _architecture(net: nn.Module, family: str) -> str:
+def _architecture(net: Network, family: str) -> str:
     known, heads = ARCHITECTURES[family], set(net.heads)
     wanted = heads | ({"pooler"} if heads & {"pair", "sequence"} else set())
     return next((name for parts, name in known.items() if set(parts) == wanted), next(iter(known.values())))

@@ -5,13 +5,15 @@ The mini recipes share a shape so that they can be compared; the papers' recipes
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
 from ptm_explore.errors import unknown
 from ptm_explore.models import bert, gpt
+from ptm_explore.models.network import Config, Network
 
-FAMILIES = {"bert": bert.Bert, "gpt": gpt.Gpt}
+FAMILIES: dict[str, type[Network]] = {"bert": bert.Bert, "gpt": gpt.Gpt}
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Schedule:
 class Recipe:
     name: str
     family: str
-    config: object
+    config: Config
     objectives: dict[str, dict] = field(default_factory=dict)  # name -> options, "weight" among them
     tokenizer: str = "wordpiece"
     style: str = "bert"  # whose special tokens
@@ -42,7 +44,7 @@ class Recipe:
     schedule: Schedule = Schedule()
     start: str = "cold"  # or "warm": training/start.py
 
-    def build(self, heads=None, device="cpu", seed: int | None = None) -> torch.nn.Module:
+    def build(self, heads=None, device="cpu", seed: int | None = None) -> Network:
         """The untrained network; on the `meta` device it costs no memory, which is enough for counting."""
         return build(self.family, self.config, heads or self.heads, device=device, seed=seed)
 
@@ -70,7 +72,7 @@ class Recipe:
 HEAD_OF = {"mlm": "mlm", "nsp": "pair", "clm": "lm"}
 
 
-def build(family: str, config, heads, n_labels: int = 2, device="cpu", seed: int | None = None):
+def build(family: str, config, heads, n_labels: int = 2, device="cpu", seed: int | None = None) -> Network:
     """A network of a family, its weights drawn from `seed` (not set at all without one)."""
     if family not in FAMILIES:
         raise unknown("model family", family, FAMILIES)
@@ -105,7 +107,7 @@ GPT2_PAPER = Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-
 
 _bert_mini = bert.BertConfig(4096, 128, 2, 4, 512, 512, dropout=0.0, attention_dropout=0.0)
 _gpt_mini = gpt.GptConfig(4096, 128, 2, 4, 512, 512, dropout=0.0, attention_dropout=0.0)
-_pair = {"mlm": {}, "nsp": {}}
+_pair: dict[str, dict] = {"mlm": {}, "nsp": {}}
 
 RECIPES = {
     recipe.name: recipe
@@ -116,7 +118,14 @@ RECIPES = {
         *(Recipe(name, "bert", config, _pair, schedule=BERT_PAPER) for name, config in bert.PRESETS.items()),
         *(
             Recipe(
-                name, "gpt", config, {"clm": {}}, "bpe", "gpt2", False, replace(GPT2_PAPER, length=config.max_len)
+                name,
+                "gpt",
+                config,
+                {"clm": {}},
+                "bpe",
+                "gpt2",
+                False,
+                replace(GPT2_PAPER, length=config.max_len),
             )
             for name, config in gpt.PRESETS.items()
         ),
@@ -133,7 +142,7 @@ def recipe(name: "str | Recipe", **changes) -> Recipe:
     if not isinstance(name, Recipe) and name not in RECIPES:
         raise unknown("recipe", name, RECIPES, "See ptm.recipes().")
     found = name if isinstance(name, Recipe) else RECIPES[name]
-    parts = {"config": found.config, "schedule": found.schedule, "recipe": found}
+    parts: dict[str, Any] = {"config": found.config, "schedule": found.schedule, "recipe": found}
     for key, value in changes.items():
         where = next((part for part in parts if hasattr(parts[part], key)), None)
         if where is None:

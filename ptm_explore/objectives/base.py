@@ -60,6 +60,8 @@ class Objective:
 class Together(Objective):
     """Several objectives on one pass. The first that asks for pairs of segments arranges the rows."""
 
+    parts: list[Objective]
+
     def __init__(self, parts: list[Objective]):
         object.__setattr__(self, "parts", parts)
 

@@ -1,4 +1,4 @@
-"""Masked language modelling (Devlin et al. 2019, section 3.1): hide some tokens, predict them from the rest."""
+"""Masked language modelling (Devlin et al. 2019, section 3.1): hide tokens, predict them from the rest."""
 
 from dataclasses import dataclass, replace
 
@@ -42,16 +42,16 @@ class Mlm(Objective):
         swap = chosen & (fate >= self.masked) & (fate < self.masked + self.random)
         seen = np.where(swap, anything, seen)
         at = torch.from_numpy(np.flatnonzero(chosen))
-        return replace(
-            batch, input_ids=torch.from_numpy(seen), at=at, targets=batch.input_ids.flatten()[at]
-        )
+        return replace(batch, input_ids=torch.from_numpy(seen), at=at, targets=batch.input_ids.flatten()[at])
 
     def _choose(self, ids, special, attention_mask, tokenizer, noise) -> np.ndarray:
         """(B, T) bool: exactly the rounded share of each row, at least one token, in random order."""
         T = ids.shape[1]
         lengths = np.full(len(ids), T) if attention_mask is None else attention_mask.numpy().sum(1)
         quota = np.minimum(np.maximum((self.rate * lengths).round(), 1), (~special).sum(1))[:, None]
-        if self.whole_words:  # a word's pieces share the noise of its first, so they stand together in the order
+        if (
+            self.whole_words
+        ):  # a word's pieces share the noise of its first, so they stand together in the order
             begins = ~tokenizer.continues[ids] | special
             first = np.maximum.accumulate(np.where(begins, np.arange(T), 0), axis=1)
             noise = np.take_along_axis(noise, first, axis=1)

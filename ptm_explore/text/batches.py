@@ -59,8 +59,8 @@ def collate(rows: Sequence[Row], tokenizer: Tokenizer, examples: Sequence[int]) 
         segments = torch.from_numpy(((np.arange(T) >= second) & real).astype(np.int64))
         labels = torch.tensor([row.label for row in rows])
     mask = None if real.all() else torch.from_numpy(real)
-    ids, special, keys = torch.from_numpy(ids), torch.from_numpy(special), torch.tensor(list(examples))
-    return Batch(ids, special, keys, mask, segments, labels)
+    keys = torch.tensor(list(examples))
+    return Batch(torch.from_numpy(ids), torch.from_numpy(special), keys, mask, segments, labels)
 
 
 def packed(store: Store, first: int, last: int, tokenizer: Tokenizer, length: int) -> Iterator[Row]:
@@ -102,7 +102,7 @@ def paired(
     begin like the true next sentence, even where a text repeats itself."""
     room = length - 3
     documents = [(b, e, c) for b, e, c in _documents(store, first, last) if len(c) > 2]
-    for number, (_, end, cuts) in enumerate(documents):
+    for number, (_, _, cuts) in enumerate(documents):
         s = 0
         while s < len(cuts) - 2:
             half = min(np.searchsorted(cuts, cuts[s] + room // 2, side="right") - 1, len(cuts) - 2)
@@ -115,10 +115,11 @@ def paired(
             a = store.tokens[cuts[s] : cuts[middle]]
             b = store.tokens[cuts[middle] : cuts[stop]]
             if label:
-                b = _elsewhere(store, documents, number, b, room - room // 2, rng)
+                other = _elsewhere(store, documents, number, b, room - room // 2, rng)
                 stop = middle  # the true next has not been used
-                if b is None:
+                if other is None:
                     return
+                b = other
             a, b = _shorten(a, b, room, rng)
             ids = np.concatenate([[tokenizer.cls_id], a, [tokenizer.sep_id], b, [tokenizer.sep_id]])
             yield Row(ids, len(a) + 2, label)

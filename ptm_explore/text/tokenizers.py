@@ -71,6 +71,7 @@ class Tokenizer:
     mask_id: int | None
     bos_id: int | None
     eos_id: int | None
+    mask_token: str | None
 
     def __init__(self, backend: Backend, config: dict | None = None):
         """`config` is what tokenizer_config.json holds: "cls_token" and so on, "tokenizer_class"."""

@@ -62,7 +62,9 @@ def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
         weights = load_file(path / "model.safetensors")
         moments = load_file(path / "optimizer.safetensors")
     except Exception as error:
-        raise PtmError(f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before") from error
+        raise PtmError(
+            f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before"
+        ) from error
     net.load_state_dict(weights)
     names = {id(parameter): name for name, parameter in net.named_parameters()}
     for group in optimizer.param_groups:

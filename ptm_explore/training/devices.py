@@ -29,7 +29,7 @@ def accelerator(cpu: bool = False, precision: str | None = None):
 
 
 def precision_of(cpu: bool = False) -> str:
-    """bf16 where the GPU computes in it (compute capability 8; below, it is emulated), else fp16, else fp32."""
+    """bf16 where the GPU computes in it (below capability 8 it is emulated), else fp16; fp32 without one."""
     if on_cpu(cpu) or not torch.cuda.is_available():
         return "no"
     return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
@@ -48,7 +48,8 @@ class Threads:
     def __init__(self, adapt: bool):
         self.all = torch.get_num_threads()
         self._adapt = adapt and self.all > 1
-        self._counts, self._times = [self.all, 1], {self.all: [], 1: []}
+        self._counts = [self.all, 1]
+        self._times: dict[int, list[float]] = {self.all: [], 1: []}
         self._trial = [self.all] * self.TRIES + [1] * self.TRIES
         self._next = 0.0
 

@@ -9,10 +9,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +44,7 @@ class Learner(nn.Module):
         """The weighted loss, and each objective's sum in nats; `totals` are what the sums are divided by."""
         sums = self.objective.loss(self.objective.forward(self.net, batch), batch)
         weights = self.objective.weights()
-        loss = sum(weights[name] * value / totals[name] for name, value in sums.items())
+        loss = torch.stack([weights[name] * value / totals[name] for name, value in sums.items()]).sum()
         return loss, {name: value.detach() for name, value in sums.items()}
 
 
@@ -72,7 +74,7 @@ class Trainer:
     def train(self) -> list[dict]:
         accelerator = devices.accelerator(self.cpu, self.precision)
         optimizer = _optimizer(self.net, self.schedule)
-        self.progress = {"steps": 0, "tokens": 0, "seconds": 0.0, "flops": 0.0}
+        self.progress: dict[str, Any] = {"steps": 0, "tokens": 0, "seconds": 0.0, "flops": 0.0}
         self.history: list[dict] = []
         if self.resume and self.folder is not None:
             self._resume(optimizer)
@@ -80,9 +82,7 @@ class Trainer:
         main = accelerator.is_main_process
         alone_on_cpu = accelerator.device.type == "cpu" and accelerator.num_processes == 1
         self.threads = devices.Threads(adapt=self.budget.unit == "seconds" and alone_on_cpu)
-        bar = Progress(
-            self.title, self.folder if main else None, self.show and main, self.history
-        )
+        bar = Progress(self.title, self.folder if main else None, self.show and main, self.history)
         with torch.random.fork_rng(), _stop_button() as stopped:
             try:
                 self._run(accelerator, learner, optimizer, bar, stopped)
@@ -147,9 +147,8 @@ class Trainer:
             batches.append(self.objective.corrupt(batch, self.tokenizer, self.seed))
         counts = [self.objective.counts(batch) for batch in batches]
         names = list(counts[0])
-        mine = [sum(count[name] for count in counts) for name in names]
-        mine.append(sum(batch.n_tokens for batch in batches))
-        *together, tokens = _sum(accelerator, mine)
+        own = [sum(count[name] for count in counts) for name in names]
+        *together, tokens = _sum(accelerator, [*own, sum(batch.n_tokens for batch in batches)])
         totals = {name: max(count, 1.0) for name, count in zip(names, together, strict=True)}
         torch.manual_seed(_step_seed(self.seed, self.progress["steps"], rank))
         learner.train()
@@ -163,7 +162,9 @@ class Trainer:
         norm = accelerator.clip_grad_norm_(learner.parameters(), self.schedule.clip)
         summed = _sum(accelerator, [float(sums[name]) for name in names])
         losses = {name: value / totals[name] for name, value in zip(names, summed, strict=True)}
-        scaled = accelerator.scaler is not None  # a scaler skips overflowing steps by itself, and lowers its scale
+        scaled = (
+            accelerator.scaler is not None
+        )  # a scaler skips overflowing steps by itself, and lowers its scale
         if not all(map(math.isfinite, losses.values())) or not (scaled or torch.isfinite(norm)):
             self._not_a_number(accelerator, optimizer, losses, float(norm))
         optimizer.step()
@@ -189,6 +190,10 @@ class Trainer:
         self.history.append(entry)
         bar.record(entry)
 
+    @property
+    def _checkpoints(self) -> Path:
+        return (self.folder or Path()) / "checkpoints"
+
     def _save(self, optimizer) -> Path:
         state = {
             "progress": self.progress,
@@ -196,10 +201,10 @@ class Trainer:
             "history": self.history,
             "identity": self.identity or {},
         }
-        return checkpoint.save(self.folder / "checkpoints", self.net, optimizer, state)
+        return checkpoint.save(self._checkpoints, self.net, optimizer, state)
 
     def _resume(self, optimizer) -> None:
-        path = checkpoint.latest(self.folder / "checkpoints")
+        path = checkpoint.latest(self._checkpoints)
         if path is None:
             return
         state = checkpoint.load(path, self.net, optimizer)
@@ -227,21 +232,19 @@ def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], devi
     """Held-out loss (nats) and accuracy of each objective; the first objective's have no suffix."""
     was_training = net.training
     net.eval()
-    sums: dict[str, list[float]] = {}
+    losses, correct, counts = Counter[str](), Counter[str](), Counter[str]()
     for batch in batches:
-        counts = objective.counts(batch)
+        counts.update(objective.counts(batch))
         batch = batch.to(device)
         out = objective.forward(net, batch)
-        losses, correct = objective.loss(out, batch), objective.correct(out, batch)
-        for name, count in counts.items():
-            old = sums.get(name, [0.0, 0.0, 0])
-            sums[name] = [old[0] + float(losses[name]), old[1] + float(correct[name]), old[2] + count]
+        losses.update({name: float(value) for name, value in objective.loss(out, batch).items()})
+        correct.update({name: int(value) for name, value in objective.correct(out, batch).items()})
     net.train(was_training)
     result = {}
-    for number, (name, (loss, correct, count)) in enumerate(sums.items()):
+    for number, (name, count) in enumerate(counts.items()):
         suffix = f"_{name}" if number else ""
-        result[f"heldout_loss{suffix}"] = loss / count
-        result[f"heldout_accuracy{suffix}"] = correct / count
+        result[f"heldout_loss{suffix}"] = losses[name] / count
+        result[f"heldout_accuracy{suffix}"] = correct[name] / count
     return result
 
 
@@ -260,7 +263,7 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
     return (seed * 1_000_003 + step * 7919 + rank) % 2**63
 
 
-def _sum(accelerator, values: list[float]) -> list[float]:
+def _sum(accelerator, values: Sequence[float | int]) -> list[float]:
     """Each value summed over all processes."""
     if accelerator.num_processes == 1:
         return [float(value) for value in values]
@@ -278,7 +281,7 @@ def _agree(accelerator, share: float, stop: bool) -> tuple[float, bool]:
 def _stop_button() -> Iterator:
     """The notebook's stop button (or Ctrl-C) ends training after the step under way; a second press raises
     KeyboardInterrupt at once. Yields a function that says whether it was pressed."""
-    pressed = []
+    pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return

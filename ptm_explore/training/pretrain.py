@@ -54,7 +54,9 @@ def pretrain(
     if start not in ("warm", "cold"):
         raise PtmError(f"start={start!r}; a recipe starts 'warm' (from the corpus's statistics) or 'cold'")
     if not chosen.schedule.length <= chosen.config.max_len:
-        raise PtmError(f"rows of {chosen.schedule.length} tokens; this model reads {chosen.config.max_len} at most")
+        raise PtmError(
+            f"rows of {chosen.schedule.length} tokens; this model reads {chosen.config.max_len} at most"
+        )
     folder = Path(out).expanduser() if out is not None else None
     if resume and folder is None:
         raise PtmError("resume=True needs the folder to resume from: out=...")
@@ -64,7 +66,7 @@ def pretrain(
     chosen = recipe(chosen, vocab_size=tokenizer.vocab_size)  # a small corpus yields fewer pieces
     goal = objective(chosen.objectives)
     net = chosen.build(seed=seed)
-    resuming = resume and any((folder / "checkpoints").glob("step-*"))
+    resuming = resume and folder is not None and any((folder / "checkpoints").glob("step-*"))
     if start == "warm" and not resuming:
         warm_start(net, splits.train, seed)
     heldout = heldout_batches(splits.heldout, goal, tokenizer, chosen.schedule.length)
@@ -116,9 +118,11 @@ def _prepare(text: Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Token
         tokenizer = train_tokenizer(
             text, chosen.tokenizer, chosen.config.vocab_size, chosen.style, chosen.lowercase
         )
-        splits = tokenise(
-            text, tokenizer, progress=lambda done, note="": line.write(f"reading {text.name}: {note}")
-        )
+
+        def report(done: int, note: str = "") -> None:
+            line.write(f"reading {text.name}: {note}")
+
+        splits = tokenise(text, tokenizer, progress=report)
     line.close()
     return tokenizer, splits
 

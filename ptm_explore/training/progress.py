@@ -12,7 +12,7 @@ WIDTH = 24
 
 class Line:
     """One line of text, overwritten in place: in a notebook an output that is replaced (so that a saved
-    notebook holds the last state only), in a terminal a carriage return, in a log a line every ten per cent."""
+    notebook holds the last state only), in a terminal overwritten, in a log a line each ten per cent."""
 
     def __init__(self, show: bool = True):
         self._show, self._time, self._tenth = show, 0.0, -1

@@ -9,18 +9,19 @@ V vocabulary, D d_model, T positions, H heads, K head size
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptm_explore.text.store import Store
 
 STD = 0.05  # of token embeddings and positions each, before the LayerNorm
 
 
-def warm_start(net: nn.Module, store: Store, seed: int, tokens: int = 2_000_000) -> None:
+def warm_start(net: Any, store: Store, seed: int, tokens: int = 2_000_000) -> None:
     """Starts a network from its corpus: token embeddings from co-occurrence, positions as sinusoids, heads
     that compare what tokens mean and pass it on, an output bias at the unigram distribution."""
     generator = torch.Generator().manual_seed(seed)
@@ -86,7 +87,7 @@ def sinusoids(n: int, d_model: int) -> Float[Tensor, "T D"]:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :d_model]
 
 
-def mimetic(attention: nn.Module, generator: torch.Generator) -> None:
+def mimetic(attention: Any, generator: torch.Generator) -> None:
     """Query and key of each head as one random projection, so that a head attends where tokens resemble the
     asking one (Trockman and Kolter 2023): in sinusoids, to what is near."""
     D, H = attention.out.in_features, attention.n_heads

@@ -7,7 +7,6 @@ from ptm_explore.layers.attention import Attention, attend
 from ptm_explore.layers.taps import Taps
 
 
-
 def qkv(B=2, H=3, T=7, S=7, K=5):
     g = torch.Generator().manual_seed(0)
     return [torch.randn(B, H, n, K, generator=g, dtype=torch.float64, requires_grad=True) for n in (T, S, S)]

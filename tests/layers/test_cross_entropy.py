@@ -29,5 +29,7 @@ def _plain(features, weight, bias, targets):
 
 def test_stays_finite_where_a_target_is_hopeless():
     features = torch.full((1, 1), 1000.0, requires_grad=True)
-    loss = cross_entropy.linear_cross_entropy(features, torch.tensor([[1.0], [-1.0]]), None, torch.tensor([1]))
+    loss = cross_entropy.linear_cross_entropy(
+        features, torch.tensor([[1.0], [-1.0]]), None, torch.tensor([1])
+    )
     assert loss == 2000

@@ -79,7 +79,9 @@ def test_listening_changes_nothing(net):
     taps = Taps(read=["*"])
     quiet, tapped = net(ids()), net(ids(), taps=taps)
     torch.testing.assert_close(quiet.logits, tapped.logits)
-    assert {"embeddings.out", "layers.1.attention.probs", "layers.1.out", "hidden", "logits"} <= set(taps.values)
+    assert {"embeddings.out", "layers.1.attention.probs", "layers.1.out", "hidden", "logits"} <= set(
+        taps.values
+    )
 
 
 @pytest.mark.parametrize("listen", [False, True])

@@ -35,7 +35,10 @@ CASES = {
     "bert-mlm": (transformers.BertForMaskedLM, transformers.BertConfig(**BERT)),
     "bert-base": (transformers.BertModel, transformers.BertConfig(**BERT)),
     "bert-nsp": (transformers.BertForNextSentencePrediction, transformers.BertConfig(**BERT)),
-    "bert-sequence": (transformers.BertForSequenceClassification, transformers.BertConfig(**BERT, num_labels=4)),
+    "bert-sequence": (
+        transformers.BertForSequenceClassification,
+        transformers.BertConfig(**BERT, num_labels=4),
+    ),
     "bert-token": (transformers.BertForTokenClassification, transformers.BertConfig(**BERT, num_labels=4)),
     "bert-span": (transformers.BertForQuestionAnswering, transformers.BertConfig(**BERT)),
     "gpt2-lm": (transformers.GPT2LMHeadModel, transformers.GPT2Config(**GPT)),
@@ -72,7 +75,9 @@ def inputs(model, family):
     ids = ids.masked_fill(mask == 0, 60)
     given = {"input_ids": ids, "attention_mask": mask}
     if family == "bert":
-        given["token_type_ids"] = torch.randint(0, 3, ids.shape, generator=torch.Generator().manual_seed(4)) * mask
+        given["token_type_ids"] = (
+            torch.randint(0, 3, ids.shape, generator=torch.Generator().manual_seed(4)) * mask
+        )
     return given, mask.bool()
 
 
@@ -98,7 +103,9 @@ def test_forward_equals_reference(reference, dtype):
     if family == "gpt":
         hidden[-1] = values["hidden"]  # theirs comes after the last norm
     for i, (mine, other) in enumerate(zip(hidden, theirs.hidden_states, strict=True)):
-        torch.testing.assert_close(mine[real], other[real], **close, msg=lambda m, i=i: f"hidden state {i}: {m}")
+        torch.testing.assert_close(
+            mine[real], other[real], **close, msg=lambda m, i=i: f"hidden state {i}: {m}"
+        )
     for i, other in enumerate(theirs.attentions):
         mine = values[f"layers.{i}.attention.probs"]
         rows = real[:, None, :, None].expand_as(mine)
@@ -145,7 +152,9 @@ def test_losses_and_gradients_equal_reference(reference, dtype):
     result = model(**given, labels=labels, **more)
     theirs = result.loss
     if family == "gpt":  # the reference's own loss drops to float32
-        torch.testing.assert_close(theirs.double(), _causal_loss(result.logits, labels).double(), rtol=1e-6, atol=0)
+        torch.testing.assert_close(
+            theirs.double(), _causal_loss(result.logits, labels).double(), rtol=1e-6, atol=0
+        )
         theirs = _causal_loss(result.logits, labels)
     theirs.backward()
 
@@ -158,7 +167,9 @@ def test_losses_and_gradients_equal_reference(reference, dtype):
     torch.testing.assert_close(loss, theirs, **close)
     mine = to_hugging_face({n: p.grad for n, p in net.named_parameters()}, family, 3, None)
     for name, parameter in model.named_parameters():
-        torch.testing.assert_close(mine[name], parameter.grad, **close, msg=lambda m, n=name: f"gradient of {n}: {m}")
+        torch.testing.assert_close(
+            mine[name], parameter.grad, **close, msg=lambda m, n=name: f"gradient of {n}: {m}"
+        )
 
 
 def _causal_loss(logits, labels):

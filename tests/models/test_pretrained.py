@@ -15,7 +15,12 @@ from ptm_explore.models.bert import BertConfig
 from ptm_explore.models.recipes import build
 
 CONFIG = transformers.BertConfig(
-    vocab_size=50, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40, max_position_embeddings=16
+    vocab_size=50,
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=40,
+    max_position_embeddings=16,
 )
 
 
@@ -44,7 +49,10 @@ def test_sharded_and_legacy_files_open_the_same(folder, tmp_path):
 
 def test_old_names_and_buffers_are_understood(folder):
     tensors = load_file(folder / "model.safetensors")
-    old = {n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t for n, t in tensors.items()}
+    old = {
+        n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
+        for n, t in tensors.items()
+    }
     old["bert.embeddings.position_ids"] = torch.arange(16)[None]
     old["cls.predictions.decoder.bias"] = old["cls.predictions.bias"].clone()
     expected = hidden(folder)
@@ -54,10 +62,14 @@ def test_old_names_and_buffers_are_understood(folder):
 
 def test_gpt2_of_the_hub_has_no_prefix_and_carries_its_mask(tmp_path):
     torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=50, n_embd=24, n_layer=2, n_head=3, n_positions=16, bos_token_id=0, eos_token_id=0)
+    config = transformers.GPT2Config(
+        vocab_size=50, n_embd=24, n_layer=2, n_head=3, n_positions=16, bos_token_id=0, eos_token_id=0
+    )
     reference = transformers.GPT2LMHeadModel(config).eval()
     reference.save_pretrained(tmp_path)
-    tensors = {n.removeprefix("transformer."): t for n, t in load_file(tmp_path / "model.safetensors").items()}
+    tensors = {
+        n.removeprefix("transformer."): t for n, t in load_file(tmp_path / "model.safetensors").items()
+    }
     tensors |= {f"h.{i}.attn.bias": torch.ones(1, 1, 16, 16).tril() for i in range(2)}
     save_file(tensors, tmp_path / "model.safetensors")
     ids = torch.arange(10).view(2, 5)
@@ -83,7 +95,11 @@ def test_every_wrong_weight_is_named_at_once(folder):
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(ptm.PtmError) as error:
         ptm.load(folder)
-    for part in ("missing: bert.encoder.layer.1.output.dense.bias", "layer.7.output.dense.bias", "pooler.dense.bias is (7,)"):
+    for part in (
+        "missing: bert.encoder.layer.1.output.dense.bias",
+        "layer.7.output.dense.bias",
+        "pooler.dense.bias is (7,)",
+    ):
         assert part in str(error.value)
 
 
@@ -125,7 +141,9 @@ def test_hub_ids_are_read_from_the_local_cache(folder, tmp_path, monkeypatch):
     (repo / "refs").mkdir()
     (repo / "refs" / "main").write_text("abc123")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(tmp_path / "hub"), raising=False)
+    monkeypatch.setattr(
+        "huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(tmp_path / "hub"), raising=False
+    )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert ptm.load("someone/tiny").config.d_model == 24
     with pytest.raises(ptm.PtmError, match="local cache"):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests import tiny
 
 from ptm_explore.errors import PtmError
 from ptm_explore.models.bert import BertConfig
@@ -18,6 +17,7 @@ from ptm_explore.objectives.clm import Clm
 from ptm_explore.objectives.mlm import Mlm
 from ptm_explore.objectives.nsp import Nsp
 from ptm_explore.text.batches import Batch, Row, Stream, collate
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def big(bert_tokenizer):
     tok = bert_tokenizer
     plain = [i for i in range(tok.vocab_size) if i not in tok.special_ids]
     rows = [
-        Row(np.array([tok.cls_id, *rng.choice(plain, size=int(n)), tok.sep_id])) for n in rng.integers(20, 39, size=4000)
+        Row(np.array([tok.cls_id, *rng.choice(plain, size=int(n)), tok.sep_id]))
+        for n in rng.integers(20, 39, size=4000)
     ]
     return collate(rows, tok, range(len(rows)))
 
@@ -43,7 +44,7 @@ def within(k, n, p, sigmas=4.5):
 
 def test_uniform_is_uniform_and_belongs_to_the_example():
     x = uniform(3, np.arange(2000), 50, draw=0)
-    assert 0 <= x.min()
+    assert x.min() >= 0
     assert x.max() < 1
     counts = np.histogram(x, bins=20, range=(0, 1))[0]
     assert all(within(k, x.size, 1 / 20) for k in counts)
@@ -121,12 +122,14 @@ def test_whole_words_are_masked_whole(bert_tokenizer):
     batch = collate(rows, tok, range(len(rows)))
     out = Mlm(whole_words=True).corrupt(batch, tok, seed=0)
     T = batch.input_ids.size(1)
-    chosen = torch.zeros(batch.input_ids.numel(), dtype=torch.bool).index_fill(0, out.at, True).view(-1, T).numpy()
+    chosen = (
+        torch.zeros(batch.input_ids.numel(), dtype=torch.bool).index_fill(0, out.at, True).view(-1, T).numpy()
+    )
     for row, word, picked in zip(rows, words, chosen, strict=True):
         quota, total = max(round(0.15 * len(row.ids)), 1), picked.sum()
         whole = {w for w, p in zip(word, picked, strict=False) if p}
         assert all(picked[t] == (word[t] in whole) for t in range(len(word)))
-        assert 0 < total
+        assert total > 0
         assert total <= quota or len(whole) == 1
 
 
@@ -181,7 +184,9 @@ def test_nsp_halves_labels_and_means_what_it_says(bert_tokenizer):
 
 def test_a_negative_is_never_the_true_next_even_where_text_repeats(bert_tokenizer):
     repeated = ["The dog runs. The cat sleeps. The dog runs. The cat sleeps. The boat sings."] * 30
-    store, rows = pairs(bert_tokenizer, [f"{t} {w}." for t, w in zip(repeated, itertools.cycle(tiny.WORDS), strict=False)])
+    store, rows = pairs(
+        bert_tokenizer, [f"{t} {w}." for t, w in zip(repeated, itertools.cycle(tiny.WORDS), strict=False)]
+    )
     starts = {int(s): i for i, s in enumerate(store.sentences)}
     assert starts
     cut = lambda i: tuple(store.tokens[store.sentences[i] : store.sentences[i + 1]])  # noqa: E731

@@ -1,16 +1,17 @@
 """Rows from documents: nothing lost, nothing twice, in an order that can be left and found again."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 import torch
-from tests import tiny
 
 from ptm_explore.objectives.clm import Clm
 from ptm_explore.objectives.mlm import Mlm
 from ptm_explore.objectives.nsp import Nsp
 from ptm_explore.text.batches import Row, Stream, collate, packed, streamed
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_streamed_rows_predict_every_token_once():
     stream = np.concatenate([rows[0].ids[:1], *(row.ids[1:] for row in rows)])
     assert (stream == tok.eos_id).sum() == store.n_documents
     np.testing.assert_array_equal(stream[stream != tok.eos_id], store.tokens)
-    assert all(a.ids[-1] == b.ids[0] for a, b in zip(rows, rows[1:], strict=False))
+    assert all(a.ids[-1] == b.ids[0] for a, b in itertools.pairwise(rows))
 
 
 @pytest.mark.parametrize("goal", [Mlm(), Nsp()])
@@ -84,7 +85,11 @@ def test_an_epoch_holds_each_row_once(store, bert_tokenizer):
 
 def test_collate_pads_to_the_longest_and_marks_it(bert_tokenizer):
     tok = bert_tokenizer
-    batch = collate([Row(np.array([tok.cls_id, 7, 8, tok.sep_id])), Row(np.array([tok.cls_id, 9, tok.sep_id]))], tok, [5, 6])
+    batch = collate(
+        [Row(np.array([tok.cls_id, 7, 8, tok.sep_id])), Row(np.array([tok.cls_id, 9, tok.sep_id]))],
+        tok,
+        [5, 6],
+    )
     assert batch.input_ids.tolist()[1] == [tok.cls_id, 9, tok.sep_id, tok.pad_id]
     assert batch.attention_mask.tolist() == [[True] * 4, [True, True, True, False]]
     assert batch.special.tolist() == [[True, False, False, True], [True, False, True, True]]

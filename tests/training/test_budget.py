@@ -22,7 +22,9 @@ def test_quantities(text, amount, unit):
     assert Budget.parse(text) == Budget(amount, unit)
 
 
-@pytest.mark.parametrize("text", ["", "60", "s", "-5s", "0steps", "5 apples", "sixty seconds", "nans", None, 60])
+@pytest.mark.parametrize(
+    "text", ["", "60", "s", "-5s", "0steps", "5 apples", "sixty seconds", "nans", None, 60]
+)
 def test_what_is_no_quantity(text):
     with pytest.raises(PtmError, match="2Mtokens"):
         Budget.parse(text)

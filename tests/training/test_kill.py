@@ -18,7 +18,8 @@ STEPS = 5000
 RUN = f"""
 import sys
 from tests.training.test_loop import train
-train("bert-mini", "{STEPS}steps", dropout=0.1, attention_dropout=0.1, save_every=20, resume=True, out=sys.argv[1])
+noise = dict(dropout=0.1, attention_dropout=0.1)
+train("bert-mini", "{STEPS}steps", save_every=20, resume=True, out=sys.argv[1], **noise)
 """
 
 

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 import torch
-from tests import tiny
 
 from ptm_explore.errors import PtmError, TrainingError
 from ptm_explore.models.recipes import Schedule
 from ptm_explore.training import checkpoint, loop
 from ptm_explore.training.pretrain import pretrain
+from tests import tiny
 
 SMALL = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_layers": 2, "vocab_size": 300, "length": 16, "batch": 8}
 NOISY = {"dropout": 0.1, "attention_dropout": 0.1}
@@ -105,7 +105,9 @@ def test_not_a_number_stops_and_keeps_the_last_good_weights(tmp_path, monkeypatc
     def poisoned(self, *arguments):
         if self.progress["steps"] == 5:
             good.update({n: p.detach().clone() for n, p in self.net.named_parameters()})
-            monkeypatch.setattr(type(self.objective), "loss", lambda *_: {"mlm": torch.tensor(math.nan, requires_grad=True)})
+            monkeypatch.setattr(
+                type(self.objective), "loss", lambda *_: {"mlm": torch.tensor(math.nan, requires_grad=True)}
+            )
         return real(self, *arguments)
 
     monkeypatch.setattr(loop.Trainer, "_step", poisoned)
@@ -137,7 +139,16 @@ def test_history_tells_what_a_curve_needs():
     assert history[0]["step"] == 0
     assert history[-1]["step"] == 24
     last = history[-1]
-    assert {"tokens", "seconds", "loss", "lr", "heldout_loss", "heldout_accuracy", "unigram_loss", "unigram_accuracy"} <= set(last)
+    assert {
+        "tokens",
+        "seconds",
+        "loss",
+        "lr",
+        "heldout_loss",
+        "heldout_accuracy",
+        "unigram_loss",
+        "unigram_accuracy",
+    } <= set(last)
     assert {"loss_mlm", "loss_nsp", "heldout_accuracy_nsp"} <= set(last)
     assert last["loss"] == pytest.approx(last["loss_mlm"] + last["loss_nsp"])
 
@@ -193,7 +204,11 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path):
         command = [sys.executable, *launcher, str(script), str(batch)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("LOSSES")).removeprefix("LOSSES"))
+        return json.loads(
+            next(line for line in done.stdout.splitlines() if line.startswith("LOSSES")).removeprefix(
+                "LOSSES"
+            )
+        )
 
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     two, one = losses(*torchrun, batch=8), losses(batch=16)

@@ -11,7 +11,17 @@ pytestmark = pytest.mark.slow
 
 def held_out(tmp_path, name, corpus, budget):
     """Times the unigram guess's accuracy, and nats below its loss, on unseen text."""
-    command = [sys.executable, "-m", "ptm_explore", "pretrain", name, "--corpus", str(corpus), "--budget", budget]
+    command = [
+        sys.executable,
+        "-m",
+        "ptm_explore",
+        "pretrain",
+        name,
+        "--corpus",
+        str(corpus),
+        "--budget",
+        budget,
+    ]
     subprocess.run([*command, "--out", str(tmp_path)], check=True, timeout=900)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     last = next(row for row in reversed(rows) if "heldout_loss" in row)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests import tiny
 
 from ptm_explore.models.recipes import recipe
 from ptm_explore.training import start
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
