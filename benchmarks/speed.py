@@ -1,10 +1,10 @@
 """Training step and inference of each family beside its twin in `transformers`."""
 
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -120,10 +120,16 @@ def peak_mb(family: str, dropout: float, mine: bool) -> float:
 def _peak(family: str, dropout: float, mine: bool) -> float:
     net = (ours if mine else theirs)(family, dropout)
     step = training(net, mine, family, BATCH, LENGTH)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _resident_mb()
     for _ in range(3):
         step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return _resident_mb() - before
+
+
+def _resident_mb() -> float:
+    """The largest resident size so far (Linux; getrusage would count the parent's before the exec)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def matrix_rate() -> float:

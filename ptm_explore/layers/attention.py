@@ -36,7 +36,9 @@ def attend(
         return F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, is_causal=causal)
     scores = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)  # (B, H, T, S)
     if mask is not None:
-        scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
+        # added, not filled in: adding needs no pass of its own on the way back
+        never = torch.finfo(scores.dtype).min
+        scores += torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, never)
     scores = tap(taps, "scores", scores)
     probs = tap(taps, "probs", scores.softmax(-1))
     return drop(probs, dropout, training=True) @ v  # (B, H, T, K)
@@ -59,7 +61,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "B T D"]:
         B, T, D = x.shape
         qkv = self.qkv(x).view(B, T, 3, self.n_heads, D // self.n_heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, T, K)
+        q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))  # each (B, H, T, K)
         q, k, v = tap(taps, "q", q), tap(taps, "k", k), tap(taps, "v", v)
         context = attend(q, k, v, mask, self.causal, self.dropout if self.training else 0.0, taps)
         context = tap(taps, "context", context).transpose(1, 2).reshape(B, T, D)
