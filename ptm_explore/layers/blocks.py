@@ -64,9 +64,9 @@ class PostNormBlock(Block):
     def forward(
         self, x: Float[Tensor, "B T D"], mask: Bool[Tensor, "..."] | None = None, taps: Taps | None = None
     ) -> Float[Tensor, "B T D"]:
-        x = self.attention_norm(x + self.dropout(self.attention(x, mask, at(taps, "attention"))))
+        x = self.attention_norm(self.dropout(self.attention(x, mask, at(taps, "attention")), onto=x))
         x = tap(taps, "mid", x)
-        x = self.ffn_norm(x + self.dropout(self.ffn(x, at(taps, "ffn"))))
+        x = self.ffn_norm(self.dropout(self.ffn(x, at(taps, "ffn")), onto=x))
         return tap(taps, "out", x)
 
 
@@ -76,7 +76,7 @@ class PreNormBlock(Block):
     def forward(
         self, x: Float[Tensor, "B T D"], mask: Bool[Tensor, "..."] | None = None, taps: Taps | None = None
     ) -> Float[Tensor, "B T D"]:
-        x = x + self.dropout(self.attention(self.attention_norm(x), mask, at(taps, "attention")))
+        x = self.dropout(self.attention(self.attention_norm(x), mask, at(taps, "attention")), onto=x)
         x = tap(taps, "mid", x)
-        x = x + self.dropout(self.ffn(self.ffn_norm(x), at(taps, "ffn")))
+        x = self.dropout(self.ffn(self.ffn_norm(x), at(taps, "ffn")), onto=x)
         return tap(taps, "out", x)

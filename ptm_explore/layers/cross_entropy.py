@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-CHUNK = 2**22  # logits at a time: 16 MB, which stays in the cache of one pass for the next
+CHUNK = 2**21  # logits at a time: 8 MB, which stay in the cache from one pass to the next
 
 
 def linear_cross_entropy(

@@ -12,9 +12,13 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     3 ms instead of 13 on a (32, 4, 128, 128) tensor, backward included."""
     if not training or p == 0:
         return x
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+    if _cheap(x):
         return x * _scaled_mask(x.shape, p).to(x.dtype)
     return F.dropout(x, p)
+
+
+def _cheap(x: Tensor) -> bool:
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _scaled_mask(shape: torch.Size, p: float) -> Tensor:
@@ -30,8 +34,13 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
 
-    def forward(self, x: Tensor) -> Tensor:
-        return dropout(x, self.p, self.training)
+    def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
+        """`x` with dropout; with `onto`, the sum of both, a residual, in one pass."""
+        if onto is None:
+            return dropout(x, self.p, self.training)
+        if self.training and self.p and _cheap(x):
+            return torch.addcmul(onto, x, _scaled_mask(x.shape, self.p).to(x.dtype))
+        return onto + dropout(x, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ptm_explore.layers.dropout import dropout
+from ptm_explore.layers.dropout import Dropout, dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -43,3 +43,13 @@ def test_seeded():
         return dropout(torch.ones(100), 0.5, training=True)
 
     assert torch.equal(draw(), draw())
+
+
+def test_onto_a_residual_is_the_sum():
+    x, residual = torch.randn(1000), torch.randn(1000)
+    layer = Dropout(0.3)
+    torch.manual_seed(0)
+    together = layer(x, onto=residual)
+    torch.manual_seed(0)
+    torch.testing.assert_close(together, residual + layer(x))
+    assert torch.equal(layer.eval()(x, onto=residual), residual + x)
