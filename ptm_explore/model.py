@@ -230,7 +230,10 @@ class Model:
                 f"input_ids are {ids.dtype} of shape {tuple(ids.shape)}; give integers of shape (B, T)"
             )
         if not 0 < ids.size(1) <= self.config.max_len:
-            raise PtmError(f"{ids.size(1)} tokens in a row; this model reads 1 to {self.config.max_len}")
+            raise PtmError(
+                f"{ids.size(1)} tokens in a row; this model reads 1 to {self.config.max_len}. "
+                "Cut the rows, or let m.encode(text) do it"
+            )
         for name, other in (("attention_mask", mask), ("segment_ids", segments)):
             if other is not None and other.shape != ids.shape:
                 raise PtmError(

@@ -57,6 +57,20 @@ class Objective:
         return {type(self).__name__.lower(): self.weight}
 
 
+@dataclass(frozen=True)
+class TokenObjective(Objective):
+    """One that asks for the tokens `targets` at the positions `at`."""
+
+    def counts(self, batch):
+        return dict.fromkeys(self.weights(), len(batch.targets))
+
+    def loss(self, out, batch):
+        return dict.fromkeys(self.weights(), out.token_loss(batch.targets))
+
+    def correct(self, out, batch):
+        return dict.fromkeys(self.weights(), (out.logits.argmax(-1) == batch.targets).sum())
+
+
 class Together(Objective):
     """Several objectives on one pass. The first that asks for pairs of segments arranges the rows."""
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ptm_explore.objectives.base import Objective
+from ptm_explore.objectives.base import TokenObjective
 from ptm_explore.text.batches import streamed
 
 
 @dataclass(frozen=True)
-class Clm(Objective):
+class Clm(TokenObjective):
     """Nothing is hidden from the input: the causal body hides the future itself."""
 
     def arrange(self, store, first, last, tokenizer, length, rng):
@@ -22,12 +22,3 @@ class Clm(Objective):
         at = wanted.flatten().nonzero().squeeze(1)
         # the token at t is predicted from the hidden state at t - 1
         return replace(batch, at=at - 1, targets=ids.flatten()[at])
-
-    def counts(self, batch):
-        return {"clm": len(batch.targets)}
-
-    def loss(self, out, batch):
-        return {"clm": out.token_loss(batch.targets)}
-
-    def correct(self, out, batch):
-        return {"clm": (out.logits.argmax(-1) == batch.targets).sum()}

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from ptm_explore.errors import PtmError
-from ptm_explore.objectives.base import Objective, uniform
+from ptm_explore.objectives.base import TokenObjective, uniform
 from ptm_explore.text.batches import packed
 
 
 @dataclass(frozen=True)
-class Mlm(Objective):
+class Mlm(TokenObjective):
     """Of the chosen tokens a share `masked` becomes [MASK], a share `random` a random token of the
     vocabulary, and the rest stays: there is no [MASK] in the texts that the model will meet later."""
 
@@ -66,15 +66,6 @@ class Mlm(Objective):
         end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]  # where each token's word ends, in order
         taken = (end <= quota) | (end == end[:, :1])
         return np.take_along_axis(taken, rank, axis=1) & ~special
-
-    def counts(self, batch):
-        return {"mlm": len(batch.targets)}
-
-    def loss(self, out, batch):
-        return {"mlm": out.token_loss(batch.targets)}
-
-    def correct(self, out, batch):
-        return {"mlm": (out.logits.argmax(-1) == batch.targets).sum()}
 
 
 def _content(ids: np.ndarray, special: np.ndarray) -> np.ndarray:
