@@ -62,7 +62,7 @@ class BertBody(nn.Module):
 class Bert(Network):
     """A body with any of the heads `pooler`, `mlm`, `pair` (NSP), `sequence`, `token`, `span`."""
 
-    config_class, presets = BertConfig, PRESETS
+    config_class = BertConfig
     config: BertConfig
     body: BertBody
     causal = False

@@ -68,7 +68,7 @@ class GptBody(nn.Module):
 class Gpt(Network):
     """A body with the head `lm`, or a task's: `sequence` (on each text's last token), `token`, `span`."""
 
-    config_class, presets = GptConfig, PRESETS
+    config_class = GptConfig
     config: GptConfig
     body: GptBody
     causal = True

@@ -1,6 +1,6 @@
 """What all networks have in common, for whoever handles them without knowing their family."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,7 +31,6 @@ class Network(nn.Module):
     """A body and its heads. `task` is the head of a task, `sequence`, `token` or `span`, if it has one."""
 
     config_class: ClassVar[type[Config]]
-    presets: ClassVar[Mapping[str, Config]]
     causal: ClassVar[bool]  # reads left to right
     config: Config
     heads: tuple[str, ...]

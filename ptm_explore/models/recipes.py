@@ -66,7 +66,7 @@ class Recipe:
     @property
     def _predicted(self) -> float:
         """The share of positions with logits."""
-        return self.objectives.get("mlm", {}).get("rate", 0.15) if "mlm" in self.objectives else 1.0
+        return self.objectives["mlm"].get("rate", 0.15) if "mlm" in self.objectives else 1.0
 
 
 HEAD_OF = {"mlm": "mlm", "nsp": "pair", "clm": "lm"}

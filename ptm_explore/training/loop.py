@@ -162,9 +162,8 @@ class Trainer:
         norm = accelerator.clip_grad_norm_(learner.parameters(), self.schedule.clip)
         summed = _sum(accelerator, [float(sums[name]) for name in names])
         losses = {name: value / totals[name] for name, value in zip(names, summed, strict=True)}
-        scaled = (
-            accelerator.scaler is not None
-        )  # a scaler skips overflowing steps by itself, and lowers its scale
+        # a scaler skips overflowing steps by itself, and lowers its scale
+        scaled = accelerator.scaler is not None
         if not all(map(math.isfinite, losses.values())) or not (scaled or torch.isfinite(norm)):
             self._not_a_number(accelerator, optimizer, losses, float(norm))
         optimizer.step()

@@ -15,6 +15,7 @@ from ptm_explore.text.corpora import Corpus
 from ptm_explore.text.corpora import corpus as open_corpus
 from ptm_explore.text.store import Splits, tokenise, train_tokenizer
 from ptm_explore.text.tokenizers import Tokenizer
+from ptm_explore.training import checkpoint
 from ptm_explore.training.budget import Budget
 from ptm_explore.training.devices import processes
 from ptm_explore.training.loop import Trainer
@@ -66,7 +67,7 @@ def pretrain(
     chosen = recipe(chosen, vocab_size=tokenizer.vocab_size)  # a small corpus yields fewer pieces
     goal = objective(chosen.objectives)
     net = chosen.build(seed=seed)
-    resuming = resume and folder is not None and any((folder / "checkpoints").glob("step-*"))
+    resuming = resume and folder is not None and checkpoint.latest(folder / "checkpoints") is not None
     if start == "warm" and not resuming:
         warm_start(net, splits.train, seed)
     heldout = heldout_batches(splits.heldout, goal, tokenizer, chosen.schedule.length)
