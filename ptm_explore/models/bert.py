@@ -24,6 +24,11 @@ from ptm_explore.models.network import Config, Network
 class BertConfig(Config):
     n_segments: int = 2  # sentence A and sentence B
 
+    @property
+    def d_embedding(self) -> int:
+        """The size of a token's embedding: the body's own, which ALBERT and ELECTRA change."""
+        return self.d_model
+
 
 PRESETS = {
     "bert-base": BertConfig(),
@@ -41,7 +46,7 @@ class BertBody(nn.Module):
     def __init__(self, config: BertConfig):
         super().__init__()
         c = config
-        self.embeddings = Embeddings(c.vocab_size, c.d_model, c.max_len, c.dropout, c.n_segments, c.norm_eps)
+        self.embeddings = Embeddings(c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps)
         block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
         self.layers = nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_layers))
 
@@ -53,6 +58,12 @@ class BertBody(nn.Module):
         taps: Taps | None = None,
     ) -> Float[Tensor, "B T D"]:
         x = self.embeddings(input_ids, segment_ids, at(taps, "embeddings"))
+        return self.encode(x, attention_mask, taps)
+
+    def encode(
+        self, x: Float[Tensor, "B T D"], attention_mask: Bool[Tensor, "B T"] | None, taps: Taps | None
+    ) -> Float[Tensor, "B T D"]:
+        """Embedded tokens through all layers."""
         mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, T)
         for i, layer in enumerate(self.layers):
             x = layer(x, mask, at(taps, f"layers.{i}"))
@@ -63,19 +74,23 @@ class Bert(Network):
     """A body with any of the heads `pooler`, `mlm`, `pair` (NSP), `sequence`, `token`, `span`."""
 
     config_class = BertConfig
+    body_class: type[nn.Module] = BertBody
+    pooled = frozenset({"pooler", "pair", "sequence"})  # the heads that read the pooled first token
     config: BertConfig
-    body: BertBody
-    causal = False
 
     def __init__(self, config: BertConfig, heads: Sequence[str] = ("mlm", "pair"), n_labels: int = 2):
         super().__init__(config, heads)
-        D, V = config.d_model, config.vocab_size
-        self.body = BertBody(config)
-        self.pooler = Pooler(D) if {"pooler", "pair", "sequence"} & set(heads) else None
-        self.head = MlmHead(D, V, config.activation, config.norm_eps) if "mlm" in heads else None
-        self.pair_head = nn.Linear(D, 2) if "pair" in heads else None
-        self.task_head = nn.Linear(D, 2 if self.task == "span" else n_labels) if self.task else None
+        c = config
+        self.body = self.body_class(config)
+        self.pooler = Pooler(c.d_model) if self.pooled & set(heads) else None
+        head = (c.d_model, c.d_embedding, c.vocab_size, c.activation, c.norm_eps)
+        self.head = MlmHead(*head) if "mlm" in heads else None
+        self.pair_head = nn.Linear(c.d_model, 2) if "pair" in heads else None
+        self.task_head = self.make_task_head(2 if self.task == "span" else n_labels) if self.task else None
         self.dropout = Dropout(config.dropout)
+
+    def make_task_head(self, n_labels: int) -> nn.Module:
+        return nn.Linear(self.config.d_model, n_labels)
 
     def forward(
         self,
@@ -94,18 +109,15 @@ class Bert(Network):
         if self.pair_head is not None:
             out.pair_logits = self.pair_head(pooled)
         if self.task_head is not None:
-            out.task_logits = self.task_head(self.dropout(pooled if self.task == "sequence" else out.hidden))
+            first = pooled if "sequence" in self.pooled else out.hidden[:, 0]
+            out.task_logits = self.task_head(self.dropout(first if self.task == "sequence" else out.hidden))
         return out
 
     def initialise(self, generator: Generator) -> None:
         """The paper's start: weights normal with std 0.02 cut at two of them, biases 0, norms 1."""
-        initialise(self, self.config.init_std, generator)
-
-
-def initialise(net: nn.Module, std: float, generator: Generator) -> None:
-    """Weights truncated normal (as in Google's code), biases and the LayerNorms' shifts 0, their gains 1."""
-    for name, parameter in net.named_parameters():
-        if parameter.dim() > 1:
-            nn.init.trunc_normal_(parameter, 0.0, std, -2 * std, 2 * std, generator)
-        else:
-            nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                std = self.config.init_std
+                nn.init.trunc_normal_(parameter, 0.0, std, -2 * std, 2 * std, generator)
+            else:
+                nn.init.constant_(parameter, 1.0 if name.endswith("norm.weight") else 0.0)

@@ -4,7 +4,7 @@ The blocks are BERT's parts in another order (norms before, not after), no posit
 there is no head to speak of: logits are products with the token embeddings. GPT-1 is the same with BERT's
 post-norm order and no norm at the end.
 
-B batch, T tokens, D d_model, V vocabulary, N predicted positions
+B batch, T tokens, S tokens with those in the cache, D d_model, V vocabulary, N predicted positions
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
+from ptm_explore.errors import PtmError
+from ptm_explore.layers.attention import Cache
 from ptm_explore.layers.blocks import PostNormBlock, PreNormBlock
 from ptm_explore.layers.embeddings import Embeddings
 from ptm_explore.layers.taps import Taps, at, tap
@@ -28,6 +30,9 @@ class GptConfig(Config):
     activation: str = "gelu_tanh"
     norm_eps: float = 1e-5
     pre_norm: bool = True  # False: GPT-1
+
+    def head_flops(self) -> float:
+        return 2 * self.d_model * self.vocab_size
 
 
 PRESETS = {
@@ -45,6 +50,7 @@ class GptBody(nn.Module):
     def __init__(self, config: GptConfig):
         super().__init__()
         c = config
+        self.max_len = c.max_len
         self.embeddings = Embeddings(c.vocab_size, c.d_model, c.max_len, c.dropout)
         block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
         kind = PreNormBlock if c.pre_norm else PostNormBlock
@@ -54,14 +60,28 @@ class GptBody(nn.Module):
     def forward(
         self,
         input_ids: Int[Tensor, "B T"],
-        attention_mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B S"] | None = None,
         segment_ids: Int[Tensor, "B T"] | None = None,  # taken and left: GPT has no segments
         taps: Taps | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "B T D"]:
-        x = self.embeddings(input_ids, taps=at(taps, "embeddings"))
-        mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, T)
+        """States of the tokens given, which follow those in `cache` and are added to it. Positions are
+        columns, padding included. `attention_mask` covers the cache too. PtmError beyond max_len."""
+        past, T = 0 if cache is None else len(cache), input_ids.size(1)
+        if past + T > self.max_len:
+            raise PtmError(
+                f"{past} tokens in the cache and {T} to read make {past + T}; this model reads "
+                f"{self.max_len}. Begin a new Cache() with the last part of the text"
+            )
+        if attention_mask is not None and attention_mask.size(1) != past + T:
+            raise PtmError(
+                f"attention_mask covers {attention_mask.size(1)} tokens; give one value for each of "
+                f"the {past} in the cache and the {T} to read"
+            )
+        x = self.embeddings(input_ids, taps=at(taps, "embeddings"), start=past)
+        mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, S)
         for i, layer in enumerate(self.layers):
-            x = layer(x, mask, at(taps, f"layers.{i}"))
+            x = layer(x, mask, at(taps, f"layers.{i}"), None if cache is None else cache.at(i))
         return tap(taps, "hidden", self.norm(x))
 
 
@@ -83,12 +103,14 @@ class Gpt(Network):
     def forward(
         self,
         input_ids: Int[Tensor, "B T"],
-        attention_mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B S"] | None = None,
         segment_ids: Int[Tensor, "B T"] | None = None,
         at: Int[Tensor, "N"] | None = None,
         taps: Taps | None = None,
+        cache: Cache | None = None,
     ) -> Output:
-        out = Output(self.body(input_ids, attention_mask, segment_ids, taps))
+        """With `cache`, the ids are those that follow what it holds; `at` counts among them."""
+        out = Output(self.body(input_ids, attention_mask, segment_ids, taps, cache))
         if "lm" in self.heads:
             out.features = select(out.hidden, at)
             out.decoder = (self.body.embeddings.tokens.weight, None)
@@ -96,7 +118,7 @@ class Gpt(Network):
         if self.task == "sequence":
             B, T = input_ids.shape
             steps = torch.arange(T, device=input_ids.device).expand(B, T)
-            last = (steps if attention_mask is None else steps * attention_mask).amax(1)  # (B,)
+            last = (steps if attention_mask is None else steps * attention_mask[:, -T:]).amax(1)  # (B,)
             out.task_logits = self.task_head(out.hidden[torch.arange(B, device=last.device), last])
         elif self.task:
             out.task_logits = self.task_head(out.hidden)

@@ -1,6 +1,6 @@
 """What stands on a body: from hidden states to scores.
 
-B batch, T tokens, D d_model, V vocabulary, N predicted positions, C labels
+B batch, T tokens, D d_model, E embedding size, V vocabulary, N predicted positions, C labels
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ptm_explore.errors import PtmError
 from ptm_explore.layers.blocks import ACTIVATIONS
 from ptm_explore.layers.cross_entropy import linear_cross_entropy
+from ptm_explore.layers.dropout import Dropout
 from ptm_explore.layers.taps import Taps
 
 
@@ -26,13 +27,16 @@ class Output:
     features: Tensor | None = None  # (B, T, D) or, with `at`, (N, D): what the decoder multiplies
     decoder: tuple[Tensor, Tensor | None] | None = None  # (V, D) token embeddings, (V,) bias
     pair_logits: Tensor | None = None  # (B, 2) does B belong after A?
+    replaced_logits: Tensor | None = None  # (B, T) a discriminator's: was this token replaced?
+    shown: Tensor | None = None  # (B, T) the ids that a discriminator was shown, set by its objective
+    memory: list[Tensor] | None = None  # per layer (B, M, D): states to read the next segment with
     task_logits: Tensor | None = None  # (B, C) texts, (B, T, C) tokens, (B, T, 2) start and end of a span
 
     @cached_property
     def logits(self) -> Tensor | None:
-        """(B, T, V), or (N, V) at the positions asked for; None without a language-model head."""
+        """(B, T, V), or (N, V) at the positions asked for; a discriminator's (B, T); None without such a head."""
         if self.features is None or self.decoder is None:
-            return None
+            return self.replaced_logits
         return F.linear(self.features, *self.decoder)
 
     def tap_logits(self, taps: Taps | None) -> None:
@@ -58,16 +62,17 @@ def select(hidden: Float[Tensor, "B T D"], at: Int[Tensor, "N"] | None) -> Float
 class MlmHead(nn.Module):
     """BERT's masked-LM head, but for the product with the token embeddings (Devlin et al. 2019).
 
-    The embedding matrix is not registered here: tied weights are one parameter, counted once."""
+    The embedding matrix is not registered here: tied weights are one parameter, counted once. Where tokens
+    are embedded in fewer dimensions than the body has, the dense layer leads back to those."""
 
-    def __init__(self, d_model: int, vocab_size: int, activation: str, norm_eps: float):
+    def __init__(self, d_model: int, d_embedding: int, vocab_size: int, activation: str, norm_eps: float):
         super().__init__()
-        self.dense = nn.Linear(d_model, d_model)
-        self.norm = nn.LayerNorm(d_model, norm_eps)
+        self.dense = nn.Linear(d_model, d_embedding)
+        self.norm = nn.LayerNorm(d_embedding, norm_eps)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
         self.activation = ACTIVATIONS[activation]
 
-    def forward(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+    def forward(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... E"]:
         return self.norm(self.activation(self.dense(hidden)))
 
 
@@ -80,3 +85,15 @@ class Pooler(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B D"]:
         return self.dense(hidden[:, 0]).tanh()
+
+
+class ClassificationHead(nn.Module):
+    """A hidden layer and labels, on the state of one token: where a model has no pre-trained pooler."""
+
+    def __init__(self, d_model: int, n_labels: int, activation: str, dropout: float):
+        super().__init__()
+        self.dense, self.out = nn.Linear(d_model, d_model), nn.Linear(d_model, n_labels)
+        self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout)
+
+    def forward(self, state: Float[Tensor, "B D"]) -> Float[Tensor, "B C"]:
+        return self.out(self.dropout(self.activation(self.dense(state))))

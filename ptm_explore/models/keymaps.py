@@ -1,137 +1,92 @@
-"""Names of weights in Hugging Face checkpoints, and what has to be done to the tensors on the way.
+"""How the tensors of a Hugging Face checkpoint become ours and go back, rule by rule.
 
-One line is one rule: our name, their name or names, and how to pack theirs into ours. `{i}` is a layer.
-Published checkpoints vary: base models have no prefix, old ones call LayerNorm's weights gamma and beta,
-and some carry buffers (masks, position ids) that are no weights at all.
+Published checkpoints vary: base models have no prefix, old ones call LayerNorm's weights gamma and beta, and
+some carry buffers (masks, position ids) that are no weights at all.
+
+D d_model, H heads, K head size
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from ptm_explore.models.layouts import Layout
+    from ptm_explore.models.network import Network
 
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How the tensors of a checkpoint become one of ours, and back."""
+    """How tensors of a checkpoint become one of ours, and back: `unpack(ours, how many, H)`."""
 
     pack: Callable[[list[Tensor]], Tensor]
-    unpack: Callable[[Tensor], list[Tensor]]
+    unpack: Callable[[Tensor, int, int], list[Tensor]]
 
 
-SAME = Packing(lambda theirs: theirs[0], lambda ours: [ours])
-STACKED = Packing(lambda theirs: torch.cat(theirs), lambda ours: list(ours.chunk(3)))
-TRANSPOSED = Packing(lambda theirs: theirs[0].T.contiguous(), lambda ours: [ours.T.contiguous()])
+SAME = Packing(lambda theirs: theirs[0], lambda ours, n, H: [ours])
+STACKED = Packing(lambda theirs: torch.cat(theirs), lambda ours, n, H: list(ours.chunk(n)))
+TRANSPOSED = Packing(lambda theirs: theirs[0].T, lambda ours, n, H: [ours.T])
+FLAT = Packing(lambda theirs: theirs[0].flatten(), lambda ours, n, H: [ours[None, None]])
+COLUMN = Packing(lambda theirs: theirs[0][:, None], lambda ours, n, H: [ours[:, 0]])
+STACKED_HEADS = Packing(  # theirs are (D, H, K)
+    lambda theirs: torch.cat([t.flatten(1).T for t in theirs]),
+    lambda ours, n, H: [t.T.unflatten(1, (H, -1)) for t in ours.chunk(n)],
+)
+HEADS_FIRST = Packing(  # theirs is (D, H, K), multiplied from the other side
+    lambda theirs: theirs[0].flatten(1), lambda ours, n, H: [ours.unflatten(1, (H, -1))]
+)
 
 
 @dataclass(frozen=True)
-class Keymap:
-    """`rules`: (our name, their names, packing). `prefix`: what their base model is called inside one
-    with heads. `tied`: their names for tensors that we hold once: name -> the name it repeats."""
-
-    prefix: str
-    rules: tuple[tuple[str, tuple[str, ...], Packing], ...]
-    tied: Mapping[str, str]
-    ignored: str  # pattern of keys that are no weights
-
-    def lines(self, n_layers: int):
-        for ours, theirs, packing in self.rules:
-            for i in range(n_layers) if "{i}" in ours else (0,):
-                yield ours.format(i=i), [name.format(i=i) for name in theirs], packing
+class Rule:
+    ours: str  # {i} layer, {g} group of layers, {k} block in a group
+    theirs: tuple[str, ...]
+    packing: Packing
 
 
-def _both(ours: str, theirs: str, packing: Packing = SAME):
+def both(ours: str, theirs: str) -> tuple[Rule, ...]:
     """A rule for the weight and one for the bias."""
-    return tuple((f"{ours}.{part}", (f"{theirs}.{part}",), packing) for part in ("weight", "bias"))
+    return tuple(Rule(f"{ours}.{part}", (f"{theirs}.{part}",), SAME) for part in ("weight", "bias"))
 
 
-_LAYER = "bert.encoder.layer.{i}."
-_QKV = [_LAYER + f"attention.self.{name}" for name in ("query", "key", "value")]
-
-BERT = Keymap(
-    prefix="bert.",
-    rules=(
-        ("body.embeddings.tokens.weight", ("bert.embeddings.word_embeddings.weight",), SAME),
-        ("body.embeddings.positions.weight", ("bert.embeddings.position_embeddings.weight",), SAME),
-        ("body.embeddings.segments.weight", ("bert.embeddings.token_type_embeddings.weight",), SAME),
-        *_both("body.embeddings.norm", "bert.embeddings.LayerNorm"),
-        ("body.layers.{i}.attention.qkv.weight", tuple(f"{name}.weight" for name in _QKV), STACKED),
-        ("body.layers.{i}.attention.qkv.bias", tuple(f"{name}.bias" for name in _QKV), STACKED),
-        *_both("body.layers.{i}.attention.out", _LAYER + "attention.output.dense"),
-        *_both("body.layers.{i}.attention_norm", _LAYER + "attention.output.LayerNorm"),
-        *_both("body.layers.{i}.ffn.up", _LAYER + "intermediate.dense"),
-        *_both("body.layers.{i}.ffn.down", _LAYER + "output.dense"),
-        *_both("body.layers.{i}.ffn_norm", _LAYER + "output.LayerNorm"),
-        *_both("pooler.dense", "bert.pooler.dense"),
-        *_both("head.dense", "cls.predictions.transform.dense"),
-        *_both("head.norm", "cls.predictions.transform.LayerNorm"),
-        ("head.bias", ("cls.predictions.bias",), SAME),
-        *_both("pair_head", "cls.seq_relationship"),
-        *_both("task_head", "classifier"),
-    ),
-    tied={
-        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-        "cls.predictions.decoder.bias": "cls.predictions.bias",
-    },
-    ignored=r"(.*\.)?embeddings\.(position_ids|token_type_ids)",
-)
-
-_BLOCK = "transformer.h.{i}."
-
-GPT = Keymap(
-    prefix="transformer.",
-    rules=(
-        ("body.embeddings.tokens.weight", ("transformer.wte.weight",), SAME),
-        ("body.embeddings.positions.weight", ("transformer.wpe.weight",), SAME),
-        ("body.layers.{i}.attention.qkv.weight", (_BLOCK + "attn.c_attn.weight",), TRANSPOSED),
-        ("body.layers.{i}.attention.qkv.bias", (_BLOCK + "attn.c_attn.bias",), SAME),
-        ("body.layers.{i}.attention.out.weight", (_BLOCK + "attn.c_proj.weight",), TRANSPOSED),
-        ("body.layers.{i}.attention.out.bias", (_BLOCK + "attn.c_proj.bias",), SAME),
-        ("body.layers.{i}.ffn.up.weight", (_BLOCK + "mlp.c_fc.weight",), TRANSPOSED),
-        ("body.layers.{i}.ffn.up.bias", (_BLOCK + "mlp.c_fc.bias",), SAME),
-        ("body.layers.{i}.ffn.down.weight", (_BLOCK + "mlp.c_proj.weight",), TRANSPOSED),
-        ("body.layers.{i}.ffn.down.bias", (_BLOCK + "mlp.c_proj.bias",), SAME),
-        *_both("body.layers.{i}.attention_norm", _BLOCK + "ln_1"),
-        *_both("body.layers.{i}.ffn_norm", _BLOCK + "ln_2"),
-        *_both("body.norm", "transformer.ln_f"),
-        *_both("task_head", "classifier"),
-    ),
-    tied={"lm_head.weight": "transformer.wte.weight"},
-    ignored=r"(.*\.)?attn\.(bias|masked_bias)",
-)
-
-KEYMAPS = {"bert": BERT, "gpt": GPT}
-
-# what the reference calls a task's layer, where that is not "classifier"
-TASK_LAYERS: dict[tuple[str, str | None], str] = {
-    ("bert", "span"): "qa_outputs",
-    ("gpt", "span"): "qa_outputs",
-    ("gpt", "sequence"): "score",
-}
+def _lines(net: "Network", layout: "Layout") -> Iterator[tuple[str, list[str], Packing]]:
+    """Every weight that a network may have: our name, theirs, the packing."""
+    c = net.config
+    ranges = {"i": c.n_layers, "g": getattr(c, "n_sets", 0), "k": getattr(c, "n_inner", 0)}
+    layer = layout.task_layers.get(net.task or "", "classifier")
+    for rule in layout.rules:
+        used = [name for name in ranges if f"{{{name}}}" in rule.ours]
+        for numbers in product(*(range(ranges[name]) for name in used)):
+            at = dict(zip(used, numbers, strict=True))
+            names = [re.sub(r"^classifier\b", layer, name.format(**at)) for name in rule.theirs]
+            yield rule.ours.format(**at), names, rule.packing
 
 
-def to_hugging_face(tensors: Mapping[str, Tensor], family: str, n_layers: int, task: str | None) -> Tensors:
-    """Our tensors (weights or gradients) under their names. Tied ones are written once, as they do."""
+def to_hugging_face(tensors: Mapping[str, Tensor], net: "Network", layout: "Layout") -> Tensors:
+    """Tensors of a network (weights or gradients) under their names. Tied ones are written once, as they do."""
     out: Tensors = {}
-    for ours, theirs, packing in KEYMAPS[family].lines(n_layers):
+    for ours, theirs, packing in _lines(net, layout):
         if ours in tensors:
-            out |= zip(_task_names(theirs, family, task), packing.unpack(tensors[ours]), strict=True)
+            unpacked = packing.unpack(tensors[ours], len(theirs), net.config.n_heads)
+            out |= zip(theirs, unpacked, strict=True)
     return out
 
 
 def from_hugging_face(
-    tensors: Tensors, family: str, n_layers: int, task: str | None, wanted: set[str]
+    tensors: Tensors, net: "Network", layout: "Layout"
 ) -> tuple[Tensors, list[str], list[str]]:
     """Their tensors under our names; then the names that are missing and the ones that are left over."""
-    tensors, found, missing = dict(tensors), {}, []
-    for ours, theirs, packing in KEYMAPS[family].lines(n_layers):
+    tensors, found, missing, wanted = dict(tensors), {}, [], set(net.state_dict())
+    for ours, theirs, packing in _lines(net, layout):
         if ours not in wanted:
             continue
-        theirs = _task_names(theirs, family, task)
         absent = [name for name in theirs if name not in tensors]
         missing += absent
         if not absent:
@@ -139,24 +94,18 @@ def from_hugging_face(
     return found, missing, sorted(tensors)
 
 
-def canonical(tensors: Tensors, family: str) -> Tensors:
+def canonical(tensors: Tensors, layout: "Layout") -> Tensors:
     """Tensors under the names of a current model with heads: prefix added to those of a base model, gamma
     and beta renamed, buffers and repetitions of tied weights dropped."""
-    keymap = KEYMAPS[family]
-    firsts = {name.split(".")[0] for _, theirs, _ in keymap.rules for name in theirs}
-    firsts |= {layer for (of, _), layer in TASK_LAYERS.items() if of == family}
+    firsts = {name.split(".")[0] for rule in layout.rules for name in rule.theirs}
+    firsts |= {name.split(".")[0] for name in (*layout.tied, *layout.task_layers.values())}
     out = {}
     for name, tensor in tensors.items():
-        if re.fullmatch(keymap.ignored, name):
+        if re.fullmatch(layout.ignored, name):
             continue
         name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
         name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
-        if name.split(".")[0] not in {*firsts, "lm_head"}:
-            name = keymap.prefix + name
+        if name.split(".")[0] not in firsts:
+            name = layout.prefix + name
         out[name] = tensor
-    return {name: t for name, t in out.items() if keymap.tied.get(name) not in out}
-
-
-def _task_names(names: list[str], family: str, task: str | None) -> list[str]:
-    layer = TASK_LAYERS.get((family, task), "classifier")
-    return [re.sub(r"^classifier\.", f"{layer}.", name) for name in names]
+    return {name: t for name, t in out.items() if layout.tied.get(name) not in out}

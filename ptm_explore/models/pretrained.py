@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,137 +12,94 @@ from torch import Tensor
 
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.models.keymaps import canonical, from_hugging_face, to_hugging_face
+from ptm_explore.models.layouts import LAYOUTS, Layout
 from ptm_explore.models.network import Config, Network
 from ptm_explore.models.recipes import FAMILIES, build
 
-# our config field: theirs
-_BERT_FIELDS = {
-    "vocab_size": "vocab_size",
-    "d_model": "hidden_size",
-    "n_layers": "num_hidden_layers",
-    "n_heads": "num_attention_heads",
-    "d_ff": "intermediate_size",
-    "max_len": "max_position_embeddings",
-    "dropout": "hidden_dropout_prob",
-    "attention_dropout": "attention_probs_dropout_prob",
-    "n_segments": "type_vocab_size",
-    "norm_eps": "layer_norm_eps",
-    "init_std": "initializer_range",
-    "activation": "hidden_act",
-}
-_GPT_FIELDS = {
-    "vocab_size": "vocab_size",
-    "d_model": "n_embd",
-    "n_layers": "n_layer",
-    "n_heads": "n_head",
-    "d_ff": "n_inner",
-    "max_len": "n_positions",
-    "dropout": "resid_pdrop",
-    "attention_dropout": "attn_pdrop",
-    "norm_eps": "layer_norm_epsilon",
-    "init_std": "initializer_range",
-    "activation": "activation_function",
-}
-FIELDS = {"bert": _BERT_FIELDS, "gpt": _GPT_FIELDS}
-MODEL_TYPES = {"bert": "bert", "gpt2": "gpt"}
-ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
-
-# the reference's class for a set of our heads, in the order in which they are tried
-ARCHITECTURES: dict[str, dict[tuple[str, ...], str]] = {
-    "bert": {
-        ("pooler", "mlm", "pair"): "BertForPreTraining",
-        ("mlm",): "BertForMaskedLM",
-        ("pooler", "pair"): "BertForNextSentencePrediction",
-        ("pooler", "sequence"): "BertForSequenceClassification",
-        ("token",): "BertForTokenClassification",
-        ("span",): "BertForQuestionAnswering",
-        ("pooler",): "BertModel",
-        (): "BertModel",
-    },
-    "gpt": {
-        ("lm",): "GPT2LMHeadModel",
-        ("sequence",): "GPT2ForSequenceClassification",
-        ("token",): "GPT2ForTokenClassification",
-        ("span",): "GPT2ForQuestionAnswering",
-    },
-}
+COMPANION = "generator"  # the folder, inside a network's, of what was trained along with it
 SINGLE = {"model.safetensors": False, "pytorch_model.bin": True}  # name -> is the legacy pickle format
 
 
 def read(source: str | Path, revision: str | None = None) -> tuple[Network, dict, Path]:
     """(network, config.json as it stands, folder) from a folder, or a hub id looked up in the local cache
-    and then on the network."""
+    and then on the network. A network that was saved with a companion comes with it."""
     folder = _find(source, revision)
     hf = _read_json(folder / "config.json")
-    family = MODEL_TYPES.get(hf.get("model_type", ""))
-    if family is None:
-        raise unknown("model_type in config.json:", hf.get("model_type"), MODEL_TYPES)
-    config = from_hf_config(hf, family)
-    tensors = canonical(_tensors(folder), family)
-    heads = _heads(tensors, hf, family)
-    labels = len(hf.get("id2label") or {}) or 2
-    net = build(family, config, heads, labels)
-    _fill(net, tensors, family, folder)
+    layout = LAYOUTS.get(hf.get("model_type", ""))
+    if layout is None:
+        raise unknown("model_type in config.json:", hf.get("model_type"), LAYOUTS)
+    config = from_hf_config(hf, layout)
+    tensors = canonical(_tensors(folder), layout)
+    net = build(layout.family, config, _heads(tensors, hf, layout), len(hf.get("id2label") or {}) or 2)
+    _fill(net, tensors, layout, folder)
+    if (folder / COMPANION / "config.json").is_file():
+        net = net.joined(read(folder / COMPANION)[0])
     return net.eval(), hf, folder
 
 
-def from_hf_config(hf: dict, family: str) -> Config:
-    """Our config from the contents of a config.json; what it leaves out has the reference's default."""
-    cls = FAMILIES[family].config_class
-    values = {ours: hf[theirs] for ours, theirs in FIELDS[family].items() if hf.get(theirs) is not None}
+def layout_of(net: Network) -> tuple[str, Layout]:
+    """(model_type, layout) in which a network is saved."""
+    family = next(name for name, cls in FAMILIES.items() if type(net) is cls)
+    return next(
+        (name, layout)
+        for name, layout in LAYOUTS.items()
+        if layout.family == family and all(getattr(net.config, f) == v for f, v in layout.fixed.items())
+    )
+
+
+def from_hf_config(hf: dict, layout: Layout) -> Config:
+    """Our config from the contents of a config.json; what it leaves out has our default."""
+    cls = FAMILIES[layout.family].config_class
+    values = {ours: hf[theirs] for ours, theirs in layout.fields.items() if hf.get(theirs) is not None}
     given = values.get("activation")
-    if given is not None and given not in ACTIVATIONS:
-        raise unknown("activation in config.json:", given, ACTIVATIONS)
-    values |= {"activation": ACTIVATIONS[given]} if given else {}
-    if family == "gpt" and "d_ff" not in values:
-        values["d_ff"] = 4 * values.get("d_model", cls.d_model)
-    unsupported: dict[str, tuple] = {
-        "position_embedding_type": ("absolute",),
-        "is_decoder": (False,),
-        "add_cross_attention": (False,),
-        "scale_attn_by_inverse_layer_idx": (False,),
-    }
-    for name, fine in unsupported.items():
+    if given is not None and given not in layout.activations:
+        raise unknown("activation in config.json:", given, layout.activations)
+    values |= {"activation": layout.activations[given]} if given else {}
+    values |= layout.fixed
+    values.setdefault("d_ff", 4 * values.get("d_model", cls.d_model))
+    for name, fine in layout.only.items():
         if hf.get(name, fine[0]) not in fine:
             raise PtmError(f"config.json asks for {name}={hf[name]!r}; only {fine[0]!r} is built here")
-    return cls(**values)
+    config = cls(**values)
+    return replace(config, max_len=config.max_len - config.reserved_positions)
 
 
-def hf_config(net: Network, family: str, extra: dict | None = None) -> dict:
+def hf_config(net: Network, extra: dict | None = None) -> dict:
     """The contents of config.json for a network, with `extra` (labels, special ids) on top."""
-    back = {ours: theirs for theirs, ours in ACTIVATIONS.items() if theirs != "gelu_pytorch_tanh"}
-    values = {theirs: getattr(net.config, ours) for ours, theirs in FIELDS[family].items()}
-    values[FIELDS[family]["activation"]] = back[net.config.activation]
-    if family == "gpt":
-        values["embd_pdrop"] = net.config.dropout
-    model_type = next(theirs for theirs, ours in MODEL_TYPES.items() if ours == family)
-    return (
-        {"architectures": [_architecture(net, family)], "model_type": model_type, "dtype": "float32"}
-        | values
-        | (extra or {})
-    )
+    name, layout = layout_of(net)
+    c = replace(net.config, max_len=net.config.max_len + net.config.reserved_positions)
+    values = {theirs: getattr(c, ours) for ours, theirs in layout.fields.items()}
+    back = {ours: theirs for theirs, ours in reversed(layout.activations.items())}
+    values[layout.fields["activation"]] = back[c.activation]
+    values |= {theirs: getattr(c, ours) for theirs, ours in layout.extra.items()}
+    head = {"architectures": [_architecture(net, layout)], "model_type": name, "dtype": "float32"}
+    return head | values | (extra or {})
 
 
 def write(
     net: Network,
-    family: str,
     folder: str | Path,
     extra: dict | None = None,
     more: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes.
+    """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes; those of a companion
+    into a folder inside.
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
     leaves what was there before. Raises PtmError where it cannot be written."""
     from safetensors.torch import save_file
 
-    config = hf_config(net, family, extra)
-    tensors = to_hugging_face(net.state_dict(), family, net.config.n_layers, net.task)
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    parts = {".": net, COMPANION: net.companion()}
     with atomic_folder(folder) as fresh:
-        save_file(tensors, fresh / "model.safetensors", metadata={"format": "pt"})
-        (fresh / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        more(fresh)
+        for place, part in parts.items():
+            if part is None:
+                continue
+            tensors = to_hugging_face(part.state_dict(), part, layout_of(part)[1])
+            tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+            (fresh / place).mkdir(exist_ok=True)
+            save_file(tensors, fresh / place / "model.safetensors", metadata={"format": "pt"})
+            (fresh / place / "config.json").write_text(json.dumps(hf_config(part, extra), indent=2) + "\n")
+            more(fresh / place)
 
 
 class atomic_folder:
@@ -162,8 +120,10 @@ class atomic_folder:
         fresh = Path(self._temporary.name)
         try:
             if error is None:
-                for file in sorted(fresh.iterdir()):
-                    os.replace(file, self.target / file.name)
+                for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
+                    place = self.target / file.relative_to(fresh)
+                    place.parent.mkdir(exist_ok=True)
+                    os.replace(file, place)
         finally:
             self._temporary.cleanup()
         if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
@@ -186,7 +146,7 @@ def _find(source: str | Path, revision: str | None) -> Path:
         raise PtmError(f"no folder {source!s}; give a folder with config.json, or a hub id such as gpt2")
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]  # fnmatch: those of a companion's folder too
     try:
         return Path(
             snapshot_download(str(source), revision=revision, allow_patterns=wanted, local_files_only=True)
@@ -231,23 +191,22 @@ def _read_tensors(path: Path, legacy: bool) -> dict[str, Tensor]:
         raise PtmError(f"{path} cannot be read as tensors ({error}); is the file complete?") from error
 
 
-def _heads(tensors: dict[str, Tensor], hf: dict, family: str) -> tuple[str, ...]:
+def _heads(tensors: dict[str, Tensor], hf: dict, layout: Layout) -> tuple[str, ...]:
     """The heads that the weights are there for."""
-    has = lambda part: any(name.startswith(part) for name in tensors)  # noqa: E731
-    task = "span" if has("qa_outputs") else "sequence" if has("score") else None
-    if has("classifier"):
-        token = "ForTokenClassification" in "".join(hf.get("architectures") or [])
-        task = "sequence" if has("bert.pooler") and not token else "token"
-    if family == "gpt":
-        return (task,) if task else ("lm",)  # GPT's language-model head is its embedding matrix
-    heads = {"pooler": "bert.pooler", "mlm": "cls.predictions", "pair": "cls.seq_relationship"}
-    return tuple(head for head, part in heads.items() if has(part)) + ((task,) if task else ())
+    has = lambda part: any(name.startswith(part + ".") for name in tensors)  # noqa: E731
+    heads = [head for head, part in layout.shows.items() if has(part)]
+    layers = {task: layout.task_layers.get(task, "classifier") for task in ("sequence", "token", "span")}
+    tasks = [task for task, layer in layers.items() if task not in layout.shows and has(layer)]
+    if len(tasks) == 2:  # one name for both: texts are judged by the pooled token
+        token = "ForTokenClassification" in "".join(hf.get("architectures") or []) or "pooler" not in heads
+        tasks = ["token" if token else "sequence"]
+    return tuple(heads + (tasks if "sequence" not in heads else [])) or layout.default
 
 
-def _fill(net: Network, tensors: dict[str, Tensor], family: str, folder: Path) -> None:
+def _fill(net: Network, tensors: dict[str, Tensor], layout: Layout, folder: Path) -> None:
     """Weights into a network; every missing, extra or misshapen one is named, all at once."""
     own = net.state_dict()
-    ours, missing, extra = from_hugging_face(tensors, family, net.config.n_layers, net.task, set(own))
+    ours, missing, extra = from_hugging_face(tensors, net, layout)
     misshapen = [
         f"{name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}"
         for name, tensor in ours.items()
@@ -261,9 +220,9 @@ def _fill(net: Network, tensors: dict[str, Tensor], family: str, folder: Path) -
     net.load_state_dict(ours)
 
 
-def _architecture(net: Network, family: str) -> str:
-    known, heads = ARCHITECTURES[family], set(net.heads)
-    wanted = heads | ({"pooler"} if heads & {"pair", "sequence"} else set())
+def _architecture(net: Network, layout: Layout) -> str:
+    known, heads = layout.architectures, set(net.heads)
+    wanted = heads | ({"pooler"} if getattr(net, "pooler", None) is not None else set())
     return next((name for parts, name in known.items() if set(parts) == wanted), next(iter(known.values())))
 
 

@@ -4,16 +4,25 @@ The mini recipes share a shape so that they can be compared; the papers' recipes
 (for counting parameters, FLOPs and days; nobody trains them on a laptop).
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from ptm_explore.errors import unknown
-from ptm_explore.models import bert, gpt
+from ptm_explore.models import albert, bert, electra, gpt, roberta, xlnet
 from ptm_explore.models.network import Config, Network
 
-FAMILIES: dict[str, type[Network]] = {"bert": bert.Bert, "gpt": gpt.Gpt}
+FAMILIES: dict[str, type[Network]] = {
+    "bert": bert.Bert,
+    "roberta": roberta.Roberta,
+    "albert": albert.Albert,
+    "electra": electra.Electra,
+    "xlnet": xlnet.Xlnet,
+    "gpt": gpt.Gpt,
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Recipe:
     lowercase: bool = True
     schedule: Schedule = Schedule()
     start: str = "cold"  # or "warm": training/start.py
+    data: str = "any"  # that the paper trained on
 
     def build(self, heads=None, device="cpu", seed: int | None = None) -> Network:
         """The untrained network; on the `meta` device it costs no memory, which is enough for counting."""
@@ -51,7 +61,7 @@ class Recipe:
     @property
     def heads(self) -> tuple[str, ...]:
         """The heads that the objectives need."""
-        return tuple(HEAD_OF[objective] for objective in self.objectives)
+        return tuple(head for objective in self.objectives for head in HEADS_OF[objective])
 
     @property
     def parameters(self) -> int:
@@ -61,15 +71,23 @@ class Recipe:
     def flops_per_token(self, length: int | None = None) -> float:
         """Floating-point operations of one forward pass per token, matrix products only (a multiply and an
         add are two). Training costs three times as much: one pass forward, two of that size backward."""
-        return flops_per_token(self.config, length or self.schedule.length, self._predicted)
+        return self.config.flops_per_token(length or self.schedule.length, self._predicted)
 
     @property
     def _predicted(self) -> float:
-        """The share of positions with logits."""
-        return self.objectives["mlm"].get("rate", 0.15) if "mlm" in self.objectives else 1.0
+        """The share of tokens that are predicted from the vocabulary."""
+        name, options = next(iter(self.objectives.items()))
+        return {"clm": 1.0, "plm": 1 / options.get("K", 6)}.get(name, options.get("rate", 0.15))
 
 
-HEAD_OF = {"mlm": "mlm", "nsp": "pair", "clm": "lm"}
+HEADS_OF = {
+    "mlm": ("mlm",),
+    "nsp": ("pair",),
+    "sop": ("pair",),
+    "clm": ("lm",),
+    "plm": ("lm",),
+    "rtd": ("rtd", "generator"),
+}
 
 
 def build(family: str, config, heads, n_labels: int = 2, device="cpu", seed: int | None = None) -> Network:
@@ -91,46 +109,119 @@ def count_parameters(net: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def flops_per_token(config, length: int, predicted: float = 1.0) -> float:
-    """Forward pass, per token of a row of `length`: projections, attention, feed-forward, and the head's
-    product with the vocabulary at the share `predicted` of positions. Causal attention counts whole rows:
-    the kernels skip the upper triangle, but papers do not."""
-    D, F, L, V = config.d_model, config.d_ff, config.n_layers, config.vocab_size
-    block = 2 * (4 * D * D + 2 * D * F) + 4 * length * D
-    transform = 0 if isinstance(config, gpt.GptConfig) else 2 * D * D
-    return L * block + predicted * (2 * D * V + transform)
-
-
-MINI = Schedule()
 BERT_PAPER = Schedule(512, 256, 1e-4, 0.01, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 1_000_000)
-GPT2_PAPER = Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None)
+ROBERTA_PAPER = Schedule(512, 8192, 6e-4, 0.048, "linear", 0.01, (0.9, 0.98), 1e-6, math.inf, 500_000)
+ALBERT_PAPER = Schedule(512, 4096, 1.76e-3, 0.025, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 125_000)  # LAMB
+ELECTRA_PAPER = Schedule(512, 256, 2e-4, 0.013, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 766_000)
+XLNET_PAPER = Schedule(512, 8192, 4e-4, 0.08, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 500_000)
+GPT1_PAPER = Schedule(512, 64, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None)
+GPT2_PAPER = Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None)  # lr a guess
 
-_bert_mini = bert.BertConfig(4096, 128, 2, 4, 512, 512, dropout=0.0, attention_dropout=0.0)
-_gpt_mini = gpt.GptConfig(4096, 128, 2, 4, 512, 512, dropout=0.0, attention_dropout=0.0)
-_pair: dict[str, dict] = {"mlm": {}, "nsp": {}}
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe("bert-mini", "bert", _bert_mini, {"mlm": {}}, schedule=MINI, start="warm"),
-        Recipe("bert-mini-nsp", "bert", _bert_mini, _pair, schedule=MINI, start="warm"),
-        Recipe("gpt-mini", "gpt", _gpt_mini, {"clm": {}}, "bpe", "gpt2", False, MINI, "warm"),
-        *(Recipe(name, "bert", config, _pair, schedule=BERT_PAPER) for name, config in bert.PRESETS.items()),
-        *(
-            Recipe(
-                name,
-                "gpt",
-                config,
-                {"clm": {}},
-                "bpe",
-                "gpt2",
-                False,
-                replace(GPT2_PAPER, length=config.max_len),
-            )
-            for name, config in gpt.PRESETS.items()
-        ),
-    )
+# where a name has no schedule of its own, the family's
+PAPERS = {
+    "bert": BERT_PAPER,
+    "roberta": ROBERTA_PAPER,
+    "roberta-large": replace(ROBERTA_PAPER, lr=4e-4, warmup=0.06),
+    "albert": ALBERT_PAPER,
+    "electra": ELECTRA_PAPER,
+    "electra-small": replace(ELECTRA_PAPER, length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
+    "electra-large": replace(ELECTRA_PAPER, batch=2048, warmup=0.025, steps=400_000),
+    "xlnet": XLNET_PAPER,
+    "xlnet-base": BERT_PAPER,  # of the paper's comparison with BERT; the released model's is not published
+    "gpt": GPT2_PAPER,
+    "gpt1": GPT1_PAPER,
 }
+_BOOKS = "BooksCorpus, Wikipedia (16 GB)"
+DATA = {
+    "bert": _BOOKS,
+    "roberta": "Books, Wikipedia, CC-News, OpenWebText, Stories (160 GB)",
+    "albert": _BOOKS,
+    "electra": _BOOKS,
+    "electra-large": "XLNet's (33 B word pieces)",
+    "xlnet": "Books, Wikipedia, Giga5, ClueWeb, Common Crawl (33 B word pieces)",
+    "xlnet-base": _BOOKS,
+    "gpt": "WebText (40 GB)",
+    "gpt1": "BooksCorpus (7,000 books)",
+}
+
+# what a family is trained with: objectives, tokenizer, whose special tokens, lower case
+_WAYS: dict[str, dict[str, Any]] = {
+    "bert": {"objectives": {"mlm": {}, "nsp": {}}},
+    "roberta": {
+        "objectives": {"mlm": {"full_sentences": True}},
+        "tokenizer": "bpe",
+        "style": "roberta",
+        "lowercase": False,
+    },
+    "albert": {
+        "objectives": {"mlm": {"units": "ngrams"}, "sop": {}},
+        "tokenizer": "unigram",
+        "style": "albert",
+    },
+    "electra": {"objectives": {"rtd": {}}},
+    "xlnet": {"objectives": {"plm": {}}, "tokenizer": "unigram", "style": "xlnet", "lowercase": False},
+    "gpt": {"objectives": {"clm": {}}, "tokenizer": "bpe", "style": "gpt2", "lowercase": False},
+}
+_MINI: dict[str, Any] = {"vocab_size": 4096, "d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512}
+_MINI |= {"max_len": 512, "dropout": 0.0, "attention_dropout": 0.0}
+_SMALL = {"d_model": 512, "n_layers": 4, "n_heads": 8, "d_ff": 2048}  # of bert-small, where a paper has none
+
+# name -> what differs from the family's way; at most 1.8 million parameters each
+MINIS: dict[str, tuple[Config, dict]] = {
+    "bert-mini": (bert.BertConfig(**_MINI), {"objectives": {"mlm": {}}}),
+    "bert-mini-nsp": (bert.BertConfig(**_MINI), {}),
+    "gpt-mini": (gpt.GptConfig(**_MINI), {}),
+    "roberta-mini": (roberta.RobertaConfig(**_MINI), {}),
+    "albert-mini": (
+        albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0),
+        {"objectives": {"mlm": {"units": "ngrams"}}},
+    ),
+    "albert-mini-sop": (albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0), {}),
+    "electra-mini": (electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5), {}),
+    "xlnet-mini": (xlnet.XlnetConfig(**_MINI), {}),
+}
+
+
+def _all() -> Iterator[Recipe]:
+    for name, (config, changes) in MINIS.items():
+        family = name.split("-")[0]
+        yield Recipe(name, family, config, **_WAYS[family] | changes, start="warm")
+    for family, module in (
+        ("bert", bert),
+        ("roberta", roberta),
+        ("albert", albert),
+        ("electra", electra),
+        ("xlnet", xlnet),
+        ("gpt", gpt),
+    ):
+        presets: dict[str, Config] = module.PRESETS
+        if family not in ("bert", "electra"):
+            presets = {f"{family}-small": replace(FAMILIES[family].config_class(), **_SMALL)} | presets
+        for name, config in presets.items():
+            schedule = PAPERS.get(name, PAPERS[family])
+            schedule = replace(schedule, length=min(schedule.length, config.max_len))
+            data = DATA.get(name, DATA[family])
+            yield Recipe(name, family, config, **_WAYS[family], schedule=schedule, data=data)
+
+
+RECIPES = {recipe.name: recipe for recipe in _all()}
+
+
+def recipe(self, name: str, family: str, config: Config, **changes) -> Recipe:
+        return Recipe(
+            name,
+            family,
+            config,
+            **{
+                "objectives": self.objectives,
+                "tokenizer": self.tokenizer,
+                "style": self.style,
+                "lowercase": self.lowercase,
+                "schedule": self.paper,
+                "data": self.data,
+            }
+            | changes,
+        )
 
 
 def recipe(name: "str | Recipe", **changes) -> Recipe:

@@ -1,0 +1,125 @@
+"""ALBERT (Lan et al. 2020, arXiv 1909.11942): BERT with its parameters used more than once.
+
+What changed: tokens are embedded in few dimensions and projected to the body's (V x E + E x D parameters in
+place of V x D), and the layers share their parameters. Both save memory and neither saves time: every layer is
+still computed. The pair head learns the order of two segments (SOP) instead of whether they belong together.
+
+Against the paper: inner groups and the dropout of the classifier are those of the released checkpoints; dropout
+is applied to the feed-forward's output too, as in Google's code, where `transformers` leaves it out.
+
+B batch, T tokens, E embedding size, D d_model
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ptm_explore.errors import PtmError, unknown
+from ptm_explore.layers.blocks import PostNormBlock
+from ptm_explore.layers.dropout import Dropout
+from ptm_explore.layers.embeddings import Embeddings
+from ptm_explore.layers.taps import Taps, at, tap
+from ptm_explore.models.bert import Bert, BertConfig
+
+SHARES = ("all", "attention", "ffn", "none")
+
+
+@dataclass(frozen=True)
+class AlbertConfig(BertConfig):
+    vocab_size: int = 30000
+    activation: str = "gelu_tanh"
+    d_embedding: int = 128
+    share: str = "all"  # what the layers share: "all", "attention", "ffn" or "none" (section 4.5)
+    n_groups: int = 1  # with share="all": so many sets of parameters, each for a run of layers
+    n_inner: int = 1  # blocks in a set, applied one after the other as one layer
+    classifier_dropout: float = 0.1
+
+    def __post_init__(self):
+        if self.share not in SHARES:
+            raise unknown("parameter sharing", self.share, SHARES)
+        if not 1 <= self.n_groups <= self.n_layers:
+            raise PtmError(f"{self.n_groups} groups of {self.n_layers} layers; give 1 to {self.n_layers}")
+
+    @property
+    def n_sets(self) -> int:
+        """How many sets of parameters there are; where only a part is shared, each layer has its own set."""
+        return self.n_groups if self.share == "all" else self.n_layers
+
+    def head_flops(self) -> float:
+        return 2 * self.d_embedding * (self.d_model + self.vocab_size)
+
+    def flops_per_token(self, length: int, predicted: float) -> float:
+        projection = 2 * self.d_embedding * self.d_model
+        layers = self.n_layers * self.n_inner * self.layer_flops(length)
+        return projection + layers + predicted * self.head_flops()
+
+
+PRESETS = {
+    # the second version of the checkpoints: no dropout in the body, longer training
+    "albert-base": AlbertConfig(dropout=0.0, attention_dropout=0.0),
+    "albert-large": AlbertConfig(
+        d_model=1024, n_layers=24, n_heads=16, d_ff=4096, dropout=0.0, attention_dropout=0.0
+    ),
+    "albert-xlarge": AlbertConfig(
+        d_model=2048, n_layers=24, n_heads=16, d_ff=8192, dropout=0.0, attention_dropout=0.0
+    ),
+    "albert-xxlarge": AlbertConfig(
+        d_model=4096, n_layers=12, n_heads=64, d_ff=16384, dropout=0.0, attention_dropout=0.0
+    ),
+    "albert-base-v1": AlbertConfig(),
+}
+
+
+class AlbertBody(nn.Module):
+    """Small embeddings, a projection, and blocks that are applied again and again."""
+
+    def __init__(self, config: AlbertConfig):
+        super().__init__()
+        c = config
+        self.embeddings = Embeddings(c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps)
+        self.project = nn.Linear(c.d_embedding, c.d_model)
+        block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
+        self.n_layers = c.n_layers
+        self.groups = nn.ModuleList(
+            nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_inner))
+            for _ in range(c.n_sets)
+        )
+        for group in self.groups[1:] if c.share in ("attention", "ffn") else ():
+            for block, first in zip(group, self.groups[0], strict=True):
+                for part in (c.share, f"{c.share}_norm"):
+                    setattr(block, part, getattr(first, part))
+
+    @property
+    def layers(self) -> list[PostNormBlock]:
+        """The blocks in the order in which they are applied, each as often as it is."""
+        groups = [self.groups[i * len(self.groups) // self.n_layers] for i in range(self.n_layers)]
+        return [block for group in groups for block in group]
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "B T"],
+        attention_mask: Bool[Tensor, "B T"] | None = None,
+        segment_ids: Int[Tensor, "B T"] | None = None,
+        taps: Taps | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        x = self.embeddings(input_ids, segment_ids, at(taps, "embeddings"))  # (B, T, E)
+        x = tap(taps, "embeddings.projected", self.project(x))
+        mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, T)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, mask, at(taps, f"layers.{i}"))
+        return tap(taps, "hidden", x)
+
+
+class Albert(Bert):
+    """A body with any of the heads `pooler`, `mlm`, `pair` (SOP), `sequence`, `token`, `span`."""
+
+    config_class = AlbertConfig
+    body_class = AlbertBody
+    config: AlbertConfig
+
+    def __init__(self, config, heads=("mlm", "pair"), n_labels=2):
+        super().__init__(config, heads, n_labels)
+        self.dropout = Dropout(config.classifier_dropout)
+        if self.pair_head is not None:
+            self.pair_head = nn.Sequential(Dropout(config.classifier_dropout), self.pair_head)
