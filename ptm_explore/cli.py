@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--cpu", action="store_true", help="stay on the CPU")
     command.set_defaults(run=_pretrain)
 
-    command = commands.add_parser("fill", help="fill the masks of a text, or continue it")
+    command = commands.add_parser("fill", help="fill the masks of a text, continue it, or judge it")
     command.add_argument("model", help="a folder or hub id in the Hugging Face layout")
     command.add_argument("text")
     command.add_argument("--top-k", type=int, default=5)
@@ -126,6 +126,13 @@ def _fill(options) -> None:
     from ptm_explore.model import load
 
     model = load(options.model)
+    marks = {"[MASK]", model.tokenizer.mask_token} - {None}
+    if "rtd" in model.net.heads and not any(mark in options.text for mark in marks):
+        special = model.encode(options.text).special[0]
+        judged = zip(model.replaced(options.text), special, strict=True)
+        line = ", ".join(f"{token} {p:.1%}" for (token, p), skip in judged if p > 0.5 and not skip)
+        print(f"looks replaced: {line or 'nothing'}")
+        return
     for number, guesses in enumerate(model.fill(options.text, options.top_k), start=1):
         line = ", ".join(f"{token.strip() or repr(token)} {p:.1%}" for token, p in guesses)
         print(f"{'next' if model.net.causal else f'mask {number}'}: {line}")

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError
+from ptm_explore.layers.attention import Cache
 from ptm_explore.layers.taps import Taps
 from ptm_explore.models import pretrained
 from ptm_explore.models.heads import Output
 from ptm_explore.models.network import Network
 from ptm_explore.models.recipes import FAMILIES, RECIPES, Recipe, count_parameters
+from ptm_explore.models.sampling import candidates
 from ptm_explore.text.tokenizers import Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Model:
     ):
         self.net, self.recipe = net.eval(), recipe
         self.history, self.card = history or [], card or {}
-        self.family = next(name for name, cls in FAMILIES.items() if isinstance(net, cls))
+        self.family = next(name for name, cls in FAMILIES.items() if type(net) is cls)
         self._tokenizer = tokenizer
 
     @property
@@ -107,63 +109,82 @@ class Model:
 
     @torch.inference_mode()
     def fill(self, text: str, top_k: int = 5) -> list[list[tuple[str, float]]]:
-        """The best `top_k` (token, probability) for each [MASK] in the text, one list a mask; for a
-        left-to-right model the best next tokens, in one list."""
-        tokens = self.encode(text)
-        top_k = min(top_k, self.config.vocab_size)
+        """The best `top_k` (token, probability) for each mask in the text, one list a mask; "[MASK]" marks
+        one for every family. XLNet guesses by its query stream, ELECTRA by its generator. Of a left-to-right
+        model the best next tokens, in one list."""
+        if not (isinstance(top_k, int) and top_k >= 1):
+            raise PtmError(f"top_k={top_k!r}: give how many tokens to show, a whole number of at least 1")
         if self.net.causal:
-            at = torch.tensor([tokens.ids.size(1) - 1])
+            ids = self.encode(_one(text)).ids
+            logits = self._logits(ids, torch.tensor([ids.size(1) - 1]), "continue text")
         else:
-            self._needs("mlm", "fill masks")
-            at = tokens.ids[0].eq(self.tokenizer.mask_id or -1).nonzero().squeeze(1)
-            if not len(at):
+            mask_id = self._mask_id("fill masks")
+            tokens = self.encode(_one(text).replace("[MASK]", self.tokenizer.token(mask_id)))
+            hidden = tokens.ids.eq(mask_id)
+            if not hidden.any():
                 raise PtmError(
                     f"no {self.tokenizer.mask_token} in {text!r}; write one where a word is to be guessed"
                 )
-        logits = self._logits(tokens, at)
-        probabilities, ids = logits.softmax(-1).topk(top_k)
-        name = (lambda i: self.tokenizer.decode([i])) if self.net.causal else self.tokenizer.token
+            at = hidden.flatten().nonzero().squeeze(1)
+            logits = self._predict(tokens.ids, hidden, at, tokens.segments, "fill masks")
+        probabilities, ids = logits.softmax(-1).topk(min(top_k, self.config.vocab_size))
         return [
-            [(name(i), p) for i, p in zip(row, ps, strict=True)]
+            [(self._name(i), p) for i, p in zip(row, ps, strict=True)]
             for row, ps in zip(ids.tolist(), probabilities.tolist(), strict=True)
         ]
 
     @torch.inference_mode()
     def generate(
-        self, text: str, tokens: int = 30, temperature: float = 0.8, top_k: int = 40, seed: int = 0
+        self,
+        text: str,
+        tokens: int = 30,
+        temperature: float = 0.8,
+        top_k: int | None = 40,
+        top_p: float | None = None,
+        seed: int = 0,
     ) -> str:
-        """The text, continued by up to `tokens` tokens drawn from the `top_k` likeliest at `temperature`
-        (0: always the likeliest). Stops at the end-of-text token."""
+        """The text, continued by up to `tokens` tokens; it stops at the end-of-text token. Each is drawn at
+        `temperature` (0: always the likeliest) from the `top_k` likeliest, and of these from the nucleus
+        `top_p` (models/sampling.py). What was read stays in a cache; when the window of max_len tokens is
+        full, the last half of it is read anew, and what came before is forgotten."""
         if not self.net.causal:
             raise PtmError("only a left-to-right model (gpt) generates; this one fills masks: m.fill(text)")
-        if temperature < 0 or top_k < 1 or tokens < 1:
-            raise PtmError(
-                f"generate got tokens={tokens}, temperature={temperature}, top_k={top_k}: "
-                "tokens and top_k are at least 1, the temperature is 0 or more"
-            )
-        ids = self.encode(text).ids.to(self.device)
-        start, draw = ids.size(1), torch.Generator().manual_seed(seed)
+        if not (isinstance(tokens, int) and tokens >= 1):
+            raise PtmError(f"tokens={tokens!r}: give how many to add, a whole number of at least 1")
+        # not cut as `encode` would: of a long text it is the end that goes on
+        ids = self.tokenizer.encode(_one(text)).ids.to(self.device)  # (1, T)
+        start, draw, window = ids.size(1), torch.Generator().manual_seed(seed), self.config.max_len
+        new, cache = ids, Cache()
         for _ in range(tokens):
-            seen = ids[:, -self.config.max_len :]
-            last = torch.tensor([seen.size(1) - 1], device=self.device)
-            logits = self.net(seen, at=last).logits[0].float().cpu()
-            if temperature:
-                best, candidates = logits.topk(min(top_k, len(logits)))
-                choice = candidates[torch.multinomial((best / temperature).softmax(-1), 1, generator=draw)]
-            else:
-                choice = logits.argmax()[None]
+            if len(cache) + new.size(1) > window:
+                new, cache = ids[:, -max(window // 2, 1) :], Cache()
+            logits = self._logits(new, torch.tensor([new.size(1) - 1]), "generate", cache)[0]
+            options, probabilities = candidates(logits, temperature, top_k, top_p)
+            choice = options[torch.multinomial(probabilities, 1, generator=draw)]
             if choice == self.tokenizer.eos_id:
                 break
-            ids = torch.cat([ids, choice[None].to(self.device)], dim=1)
+            new = choice[None].to(self.device)
+            ids = torch.cat([ids, new], dim=1)
         return text + self.tokenizer.decode(ids[0, start:].tolist())
 
     @torch.inference_mode()
     def score(self, texts: str | list[str]) -> list[float]:
         """Log-likelihood of each text in nats. A left-to-right model's is exact, its first token apart, which
-        it has nothing to predict from. An encoder has a pseudo-log-likelihood only (Salazar et al. 2020):
-        each token is predicted with itself and the rest of its word hidden (Kauf and Ivanova 2023)."""
+        it has nothing to predict from. Others have a pseudo-log-likelihood only (Salazar et al. 2020): each
+        token is predicted with itself and the rest of its word hidden (Kauf and Ivanova 2023)."""
         texts = [texts] if isinstance(texts, str) else list(texts)
         return [self._score_causal(t) if self.net.causal else self._score_masked(t) for t in texts]
+
+    @torch.inference_mode()
+    def replaced(self, text: str) -> list[tuple[str, float]]:
+        """Each token, as m.encode(text) has them, with the probability that it was replaced: what an ELECTRA
+        discriminator makes of the text."""
+        if "rtd" not in self.net.heads:
+            raise self._lacks("an ELECTRA discriminator's head 'rtd'", "tell which tokens were replaced")
+        tokens = self.encode(_one(text))
+        out = self(tokens.ids, None, tokens.segments)
+        assert out.replaced_logits is not None  # the head is there
+        return list(zip(tokens.tokens[0], out.replaced_logits[0].float().sigmoid().tolist(), strict=True))
 
     def trace(self, text: str, pair: str | None = None) -> Trace:
         """Every activation of one text by name: t.attention (L, H, T, T), t.hidden (L+1, T, D), t["..."]."""
@@ -185,44 +206,59 @@ class Model:
 
         special = ("pad", "bos", "eos") if tokenizer is not None else ()
         ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_id") for name in special}
-        pretrained.write(self.net, self.family, folder, ids | self.card.get("hf", {}), more)
+        pretrained.write(self.net, folder, ids | self.card.get("hf", {}), more)
         return folder
 
-    def _logits(self, tokens: Tokens, at: Tensor) -> Tensor:
-        out = self(tokens.ids, tokens.mask, tokens.segments, at=at.to(self.device))
-        return out.logits.float().cpu()
+    def _logits(self, ids: Tensor, at: Tensor, purpose: str, cache: Cache | None = None) -> Tensor:
+        """(N, V) of a left-to-right model, on the CPU in float32."""
+        out = self.net(ids.to(self.device), at=at.to(self.device), cache=cache)
+        return self._language(out.logits, purpose)
+
+    def _predict(self, ids: Tensor, hidden: Tensor, at: Tensor, segments: Tensor, purpose: str) -> Tensor:
+        """(N, V) for what stands at flat positions `at`, the `hidden` (B, T) tokens not seen; on the CPU."""
+        ids, hidden, at, segments = (x.to(self.device) for x in (ids, hidden, at, segments))
+        mask_id = self._mask_id(purpose)
+        return self._language(self.net.predict(ids, hidden, at, mask_id, segment_ids=segments), purpose)
+
+    def _language(self, logits: Tensor | None, purpose: str) -> Tensor:
+        if logits is None:
+            raise self._lacks("a language-model head ('mlm' or 'lm')", purpose)
+        return logits.float().cpu()
+
+    def _mask_id(self, purpose: str) -> int:
+        if self.tokenizer.mask_id is None:
+            raise PtmError(f"to {purpose} the tokenizer needs a mask token; this one has none")
+        return self.tokenizer.mask_id
+
+    def _name(self, id: int) -> str:
+        """A token to show. Bytes of a byte-level vocabulary are no letters, and decoders read on."""
+        if self.net.causal or self.tokenizer.byte_level:
+            return self.tokenizer.decode([id], skip_special=False)
+        return self.tokenizer.token(id)
 
     def _score_causal(self, text: str) -> float:
-        tokens = self.encode(text)
-        at = torch.arange(tokens.ids.size(1) - 1)
-        logprobs = self._logits(tokens, at).log_softmax(-1)
-        return float(logprobs[at, tokens.ids[0, 1:]].sum())
+        ids = self.encode(text).ids
+        at = torch.arange(ids.size(1) - 1)
+        logprobs = self._logits(ids, at, "score text").log_softmax(-1)
+        return float(logprobs[at, ids[0, 1:]].sum())
 
     def _score_masked(self, text: str, batch: int = 64) -> float:
-        self._needs("mlm", "score text")
         tokens = self.encode(text)
-        ids, words = tokens.ids[0], tokens.words[0]
-        wanted = [t for t, word in enumerate(words) if word is not None]
-        rows = ids.repeat(len(wanted), 1)
-        for row, t in zip(rows, wanted, strict=True):
-            for later in range(t, len(words)):
-                if words[later] == words[t]:
-                    row[later] = self.tokenizer.mask_id
+        ids, T = tokens.ids[0], tokens.ids.size(1)
+        words = torch.tensor([-1 if word is None else word for word in tokens.words[0]])  # (T,)
+        wanted = (words >= 0).nonzero().squeeze(1)
         total = 0.0
-        for start in range(0, len(wanted), batch):
-            some, at = rows[start : start + batch], torch.tensor(wanted[start : start + batch])
-            flat = torch.arange(len(some)) * ids.numel() + at
-            logits = self(some, None, tokens.segments.expand(len(some), -1), at=flat.to(self.device)).logits
-            logprobs = logits.float().cpu().log_softmax(-1)
-            total += float(logprobs[torch.arange(len(some)), ids[at]].sum())
+        for at in wanted.split(batch):  # a row each
+            hidden = words.eq(words[at, None]) & (torch.arange(T) >= at[:, None])  # (rows, T)
+            rows, segments = (x.expand(len(at), -1) for x in (tokens.ids, tokens.segments))
+            flat = torch.arange(len(at)) * T + at
+            logprobs = self._predict(rows, hidden, flat, segments, "score text").log_softmax(-1)
+            total += float(logprobs[torch.arange(len(at)), ids[at]].sum())
         return total
 
-    def _needs(self, head: str, purpose: str) -> None:
-        if head not in self.net.heads:
-            raise PtmError(
-                f"to {purpose} a model needs the head {head!r}; this one has "
-                f"{', '.join(self.net.heads) or 'none (a base model)'}"
-            )
+    def _lacks(self, what: str, purpose: str) -> PtmError:
+        has = ", ".join(self.net.heads) or "none (a base model)"
+        return PtmError(f"to {purpose} a model needs {what}; the heads of this one: {has}")
 
     def _check(self, ids: Tensor, mask: Tensor | None, segments: Tensor | None) -> None:
         if ids.dim() != 2 or ids.dtype not in (torch.int32, torch.int64):
@@ -244,6 +280,12 @@ class Model:
                 f"input_ids reach from {int(ids.min())} to {int(ids.max())}; "
                 f"the vocabulary has 0 to {self.config.vocab_size - 1}"
             )
+
+
+def _one(text: str) -> str:
+    if not isinstance(text, str):
+        raise PtmError(f"this takes one text, a string, not {type(text).__name__}; give texts one at a time")
+    return text
 
 
 def load(source: str | Path, device: str | torch.device | None = None, revision: str | None = None) -> Model:

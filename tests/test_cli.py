@@ -1,6 +1,7 @@
 """The command, as a user types it."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +81,31 @@ def test_gpt_continues(trained, capsys, tmp_path):
     said = capsys.readouterr().out
     assert said.startswith("next:")
     assert "The dog" in said
+
+
+def test_fill_without_a_mask_shows_what_electra_suspects(capsys, monkeypatch):
+    class Judge:
+        """A model with ELECTRA's heads that suspects the dog, and its own special tokens."""
+
+        net = SimpleNamespace(heads=("rtd", "generator"), causal=False)
+        tokenizer = tiny.tokenizer()
+        encode = tokenizer.encode
+
+        def replaced(self, text):
+            tokens = self.encode(text).tokens[0]
+            return [(token, 0.9 if token in ("dog", "[CLS]") else 0.1) for token in tokens]
+
+        def fill(self, text, top_k):
+            return [[("cat", 0.5)]]
+
+    monkeypatch.setattr("ptm_explore.model.load", lambda _: Judge())
+    for text, said in {
+        "The dog runs.": "looks replaced: dog 90.0%\n",
+        "The cat runs.": "looks replaced: nothing\n",
+        "The [MASK] runs.": "mask 1: cat 50.0%\n",
+    }.items():
+        main(["fill", "electra", text])
+        assert capsys.readouterr().out == said
 
 
 def test_recipes_and_doctor(capsys):

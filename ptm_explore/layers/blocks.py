@@ -6,11 +6,12 @@ B batch, T tokens, D d_model, F d_ff
 from collections.abc import Callable
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ptm_explore.layers.attention import Attention
+from ptm_explore.layers.attention import Attention, Cache
 from ptm_explore.layers.dropout import Dropout
 from ptm_explore.layers.taps import Taps, at, tap
 
@@ -20,20 +21,21 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "relu": F.relu,
+    "tanh": torch.tanh,
 }
 
 
 class FeedForward(nn.Module):
     """down(activation(up(x))), the same at every position (Vaswani et al. 2017, equation 2)."""
 
-    def __init__(self, d_model: int, d_ff: int, activation: str = "gelu"):
+    def __init__(self, d_model: int, d_ff: int, activation: str = "gelu", dropout: float = 0.0):
         super().__init__()
         self.up, self.down = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
-        self.activation = ACTIVATIONS[activation]
+        self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B T D"], taps: Taps | None = None) -> Float[Tensor, "B T D"]:
         hidden = self.activation(tap(taps, "up", self.up(x)))  # (B, T, F)
-        return tap(taps, "out", self.down(tap(taps, "hidden", hidden)))
+        return tap(taps, "out", self.down(self.dropout(tap(taps, "hidden", hidden))))
 
 
 class Block(nn.Module):
@@ -62,9 +64,13 @@ class PostNormBlock(Block):
     """x = norm(x + f(x)): the original transformer and BERT."""
 
     def forward(
-        self, x: Float[Tensor, "B T D"], mask: Bool[Tensor, "..."] | None = None, taps: Taps | None = None
+        self,
+        x: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "..."] | None = None,
+        taps: Taps | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "B T D"]:
-        x = self.attention_norm(self.dropout(self.attention(x, mask, at(taps, "attention")), onto=x))
+        x = self.attention_norm(self.dropout(self.attention(x, mask, at(taps, "attention"), cache), onto=x))
         x = tap(taps, "mid", x)
         x = self.ffn_norm(self.dropout(self.ffn(x, at(taps, "ffn")), onto=x))
         return tap(taps, "out", x)
@@ -74,9 +80,13 @@ class PreNormBlock(Block):
     """x = x + f(norm(x)): GPT-2. The residual stream itself is never normalised, which eases depth."""
 
     def forward(
-        self, x: Float[Tensor, "B T D"], mask: Bool[Tensor, "..."] | None = None, taps: Taps | None = None
+        self,
+        x: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "..."] | None = None,
+        taps: Taps | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "B T D"]:
-        x = self.dropout(self.attention(self.attention_norm(x), mask, at(taps, "attention")), onto=x)
+        x = self.dropout(self.attention(self.attention_norm(x), mask, at(taps, "attention"), cache), onto=x)
         x = tap(taps, "mid", x)
         x = self.dropout(self.ffn(self.ffn_norm(x), at(taps, "ffn")), onto=x)
         return tap(taps, "out", x)

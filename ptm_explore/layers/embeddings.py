@@ -40,9 +40,11 @@ class Embeddings(nn.Module):
         input_ids: Int[Tensor, "B T"],
         segment_ids: Int[Tensor, "B T"] | None = None,
         taps: Taps | None = None,
+        start: int = 0,
     ) -> Float[Tensor, "B T D"]:
+        """`start`: how many tokens were read before, where a row goes on after them."""
         x = tap(taps, "tokens", self.tokens(input_ids))  # (B, T, D)
-        x = x + tap(taps, "positions", self.positions(self.position_ids(input_ids)))
+        x = x + tap(taps, "positions", self.positions(self.position_ids(input_ids) + start))
         if self.segments is not None:
             segment_ids = torch.zeros_like(input_ids) if segment_ids is None else segment_ids
             x = x + tap(taps, "segments", self.segments(segment_ids))

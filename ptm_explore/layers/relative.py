@@ -1,5 +1,5 @@
-"""Attention that knows how far two tokens stand apart, not where they stand (Dai et al. 2019, section 3.3), for
-the two streams of XLNet (Yang et al. 2019, sections 2.2 and 2.3).
+"""Attention that knows how far two tokens stand apart, not where they stand (Dai et al. 2019, section 3.3),
+for the two streams of XLNet (Yang et al. 2019, sections 2.2 and 2.3).
 
 B batch, T tokens, N queries in a row, R = T + N rows of both streams, M memory, S = M + T keys,
 P = T + S distances, H heads, K head size, D d_model
@@ -22,7 +22,9 @@ class Surroundings:
 
     n_content: int  # T: the first rows are the content stream's, the others the query stream's
     distances: Tensor  # (1, P, D) encodings of how far behind a query a key stands: S, S - 1, ..., 1 - T
-    backward: Tensor | None = None  # (B,) long, 1 = reversed text; then `distances` holds both signs, (2, P, D)
+    backward: Tensor | None = (
+        None  # (B,) long, 1 = reversed text; then `distances` holds both signs, (2, P, D)
+    )
     places: Tensor | None = None  # (B, N) where the queries stand
     visible: Tensor | None = None  # (B, 1, R, S) bool, True = may attend
     same_segment: Tensor | None = None  # (B, 1, R, S) bool
@@ -74,7 +76,8 @@ class RelativeAttention(nn.Module):
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
     def _attend(self, q, k, v, bias, around: Surroundings, taps: Taps | None) -> Float[Tensor, "B H R K"]:
-        """The fused kernel unless somebody listens; on a CPU with dropout the explicit path, as in `attend`."""
+        """The fused kernel unless somebody listens; on a CPU with dropout the explicit path, as in
+        `attend`."""
         dropout, scale = self.dropout if self.training else 0.0, q.size(-1) ** -0.5
         names = ("scores", "probs", "query.scores", "query.probs")
         if (taps is None or not taps.listens(*names)) and not (dropout and q.device.type == "cpu"):
@@ -92,7 +95,7 @@ class RelativeAttention(nn.Module):
 def _by_place(x: Float[Tensor, "B H R P"], around: Surroundings) -> Float[Tensor, "B H R S"]:
     """From scores by distance to scores by key: row i moves left by T - i, the place of a key at distance i.
     For the content stream, whose row i stands at place i, that is a matter of strides."""
-    B, H, R, P = x.shape
+    B, H, _, P = x.shape
     T = around.n_content
     content = x[:, :, :T].reshape(B, H, P, T)[:, :, 1:].reshape(B, H, T, P - 1)[..., : P - T]
     if around.places is None:
@@ -111,8 +114,8 @@ def tap_streams(taps: Taps | None, name: str, x: Float[Tensor, "... R D"], n_con
 
 
 def distances(T: int, S: int, clamp: int, like: Float[Tensor, "D"], both: bool) -> Float[Tensor, "#2 P D"]:
-    """sin, then cos, of how far a key stands behind a query, from S down to 1 - T; with `both`, of the negative
-    distances too. Computed in float32, as the reference does."""
+    """sin, then cos, of how far a key stands behind a query, from S down to 1 - T; with `both`, of the
+    negative distances too. Computed in float32, as the reference does."""
     behind = torch.arange(S, -T, -1, device=like.device, dtype=torch.float32)
     if clamp > 0:
         behind = behind.clamp(-clamp, clamp)

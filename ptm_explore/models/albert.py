@@ -1,16 +1,19 @@
 """ALBERT (Lan et al. 2020, arXiv 1909.11942): BERT with its parameters used more than once.
 
 What changed: tokens are embedded in few dimensions and projected to the body's (V x E + E x D parameters in
-place of V x D), and the layers share their parameters. Both save memory and neither saves time: every layer is
-still computed. The pair head learns the order of two segments (SOP) instead of whether they belong together.
+place of V x D), and the layers share their parameters. Both save memory and neither saves time: every layer
+is still computed. The pair head learns the order of two segments (SOP) instead of whether they belong
+together.
 
-Against the paper: inner groups and the dropout of the classifier are those of the released checkpoints; dropout
-is applied to the feed-forward's output too, as in Google's code, where `transformers` leaves it out.
+Against the paper: inner groups and the dropout of the classifier are those of the released checkpoints;
+dropout is applied to the feed-forward's output too, as in Google's code, where `transformers` leaves it
+out.
 
 B batch, T tokens, E embedding size, D d_model
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -77,24 +80,24 @@ class AlbertBody(nn.Module):
     def __init__(self, config: AlbertConfig):
         super().__init__()
         c = config
-        self.embeddings = Embeddings(c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps)
+        self.embeddings = Embeddings(
+            c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps
+        )
         self.project = nn.Linear(c.d_embedding, c.d_model)
         block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
         self.n_layers = c.n_layers
-        self.groups = nn.ModuleList(
-            nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_inner))
-            for _ in range(c.n_sets)
-        )
-        for group in self.groups[1:] if c.share in ("attention", "ffn") else ():
-            for block, first in zip(group, self.groups[0], strict=True):
+        groups = [[PostNormBlock(*block) for _ in range(c.n_inner)] for _ in range(c.n_sets)]
+        for group in groups[1:] if c.share in ("attention", "ffn") else ():
+            for later, first in zip(group, groups[0], strict=True):
                 for part in (c.share, f"{c.share}_norm"):
-                    setattr(block, part, getattr(first, part))
+                    setattr(later, part, getattr(first, part))
+        self.groups = nn.ModuleList(map(nn.ModuleList, groups))
 
     @property
-    def layers(self) -> list[PostNormBlock]:
+    def layers(self) -> list[nn.Module]:
         """The blocks in the order in which they are applied, each as often as it is."""
         groups = [self.groups[i * len(self.groups) // self.n_layers] for i in range(self.n_layers)]
-        return [block for group in groups for block in group]
+        return [block for group in groups for block in cast(nn.ModuleList, group)]
 
     def forward(
         self,
@@ -121,5 +124,5 @@ class Albert(Bert):
     def __init__(self, config, heads=("mlm", "pair"), n_labels=2):
         super().__init__(config, heads, n_labels)
         self.dropout = Dropout(config.classifier_dropout)
-        if self.pair_head is not None:
-            self.pair_head = nn.Sequential(Dropout(config.classifier_dropout), self.pair_head)
+        if "pair" in heads:
+            self.pair_head = nn.Sequential(self.dropout, nn.Linear(config.d_model, 2))

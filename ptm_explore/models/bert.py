@@ -8,6 +8,7 @@ B batch, T tokens, D d_model, V vocabulary, N predicted positions
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
@@ -46,7 +47,9 @@ class BertBody(nn.Module):
     def __init__(self, config: BertConfig):
         super().__init__()
         c = config
-        self.embeddings = Embeddings(c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps)
+        self.embeddings = Embeddings(
+            c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps
+        )
         block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
         self.layers = nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_layers))
 
@@ -77,6 +80,7 @@ class Bert(Network):
     body_class: type[nn.Module] = BertBody
     pooled = frozenset({"pooler", "pair", "sequence"})  # the heads that read the pooled first token
     config: BertConfig
+    body: Any  # of `body_class`
 
     def __init__(self, config: BertConfig, heads: Sequence[str] = ("mlm", "pair"), n_labels: int = 2):
         super().__init__(config, heads)
@@ -85,7 +89,7 @@ class Bert(Network):
         self.pooler = Pooler(c.d_model) if self.pooled & set(heads) else None
         head = (c.d_model, c.d_embedding, c.vocab_size, c.activation, c.norm_eps)
         self.head = MlmHead(*head) if "mlm" in heads else None
-        self.pair_head = nn.Linear(c.d_model, 2) if "pair" in heads else None
+        self.pair_head: nn.Module | None = nn.Linear(c.d_model, 2) if "pair" in heads else None
         self.task_head = self.make_task_head(2 if self.task == "span" else n_labels) if self.task else None
         self.dropout = Dropout(config.dropout)
 

@@ -1,9 +1,9 @@
 """ELECTRA (Clark et al. 2020, arXiv 2003.10555): an encoder that tells which tokens were replaced.
 
-What changed: a small generator, a masked language model, fills the masks with tokens it draws; the model itself,
-the discriminator, says of every token whether it is the original. Both learn at once, each by its own loss: no
-gradient passes through the drawn tokens, and nothing is adversarial. They share the embeddings of the
-discriminator's size, which the generator projects to its own. There is no pooler.
+What changed: a small generator, a masked language model, fills the masks with tokens it draws; the model
+itself, the discriminator, says of every token whether it is the original. Both learn at once, each by its
+own loss: no gradient passes through the drawn tokens, and nothing is adversarial. They share the embeddings
+of the discriminator's size, which the generator projects to its own. There is no pooler.
 
 B batch, T tokens, E embedding size, D d_model, N predicted positions
 """
@@ -22,6 +22,7 @@ from ptm_explore.layers.taps import Taps, tap
 from ptm_explore.layers.taps import at as scope
 from ptm_explore.models.bert import Bert, BertBody, BertConfig
 from ptm_explore.models.heads import ClassificationHead, Output, select
+from ptm_explore.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class ElectraConfig(BertConfig):
         width, n_heads = self.d_model * self.generator_size, max(1, round(self.n_heads * self.generator_size))
         if abs(width - round(width)) > 1e-6 or round(width) % n_heads:
             raise PtmError(
-                f"generator_size={self.generator_size:g} of d_model={self.d_model} makes {width:g} dimensions for "
-                f"{n_heads} heads; give a fraction that makes a multiple of the heads"
+                f"generator_size={self.generator_size:g} of d_model={self.d_model} makes {width:g} "
+                f"dimensions for {n_heads} heads; give a fraction that makes a multiple of the heads"
             )
-        sizes = {"d_model": round(width), "n_heads": n_heads, "d_ff": round(self.d_ff * self.generator_size)}
-        return replace(self, **sizes, generator_size=1.0)
+        d_ff = round(self.d_ff * self.generator_size)
+        return replace(self, d_model=round(width), n_heads=n_heads, d_ff=d_ff, generator_size=1.0)
 
     def flops_per_token(self, length: int, predicted: float) -> float:
         """Of generator and discriminator together; the discriminator judges every token."""
@@ -82,20 +83,21 @@ class ElectraBody(BertBody):
 
 
 class Electra(Bert):
-    """A body with any of the heads `rtd` (discriminator), `mlm` (a generator by itself), `sequence` (on [CLS]),
-    `token`, `span`; and, for pre-training, beside it a `generator`."""
+    """A body with any of the heads `rtd` (discriminator), `mlm` (a generator by itself), `sequence` (on
+    [CLS]), `token`, `span`; and, for pre-training, beside it a `generator`."""
 
     config_class = ElectraConfig
     body_class = ElectraBody
     pooled = frozenset()
     config: ElectraConfig
+    body: ElectraBody
 
     def __init__(self, config: ElectraConfig, heads: Sequence[str] = ("rtd", "generator"), n_labels: int = 2):
         super().__init__(config, heads, n_labels)
         self.rtd_head = RtdHead(config.d_model, config.activation) if "rtd" in heads else None
         self.generator = Electra(config.generator, ("mlm",)) if "generator" in heads else None
         if self.generator is not None and config.tied:
-            self.generator.body.embeddings = None  # a tied table is registered once, with the discriminator
+            del self.generator.body.embeddings  # a tied table is registered once, with the discriminator
 
     def make_task_head(self, n_labels: int) -> nn.Module:
         if self.task == "sequence":
@@ -120,12 +122,14 @@ class Electra(Bert):
         g = self.generator
         if g is None:
             raise PtmError(
-                f"this discriminator (heads: {', '.join(self.heads)}) came without its generator; load the folder "
+                f"this network (heads: {', '.join(self.heads)}) came without its generator; load the folder "
                 "that holds both, or open the generator's own checkpoint"
             )
         taps = scope(taps, "generator")
         embeddings = self.body.embeddings if self.config.tied else g.body.embeddings
-        hidden = g.body.encode(embeddings(input_ids, segment_ids, scope(taps, "embeddings")), attention_mask, taps)
+        hidden = g.body.encode(
+            embeddings(input_ids, segment_ids, scope(taps, "embeddings")), attention_mask, taps
+        )
         features = tap(taps, "transform", g.head(select(hidden, at)))
         out = Output(hidden, features, (embeddings.tokens.weight, g.head.bias))
         out.tap_logits(taps)
@@ -144,7 +148,7 @@ class Electra(Bert):
         alone.body.embeddings = deepcopy(self.body.embeddings if self.config.tied else alone.body.embeddings)
         return alone
 
-    def joined(self, companion: "Electra") -> "Electra":
+    def joined(self, companion: Network) -> "Electra":
         """Discriminator and generator as one network, tied if their embeddings are equal."""
         size = companion.config.d_model / self.config.d_model
         mine, other = self.body.embeddings.state_dict(), companion.body.embeddings.state_dict()

@@ -34,7 +34,8 @@ class Output:
 
     @cached_property
     def logits(self) -> Tensor | None:
-        """(B, T, V), or (N, V) at the positions asked for; a discriminator's (B, T); None without such a head."""
+        """(B, T, V), or (N, V) at the positions asked for; a discriminator's (B, T); None without such a
+        head."""
         if self.features is None or self.decoder is None:
             return self.replaced_logits
         return F.linear(self.features, *self.decoder)

@@ -70,7 +70,8 @@ def _lines(net: "Network", layout: "Layout") -> Iterator[tuple[str, list[str], P
 
 
 def to_hugging_face(tensors: Mapping[str, Tensor], net: "Network", layout: "Layout") -> Tensors:
-    """Tensors of a network (weights or gradients) under their names. Tied ones are written once, as they do."""
+    """Tensors of a network (weights or gradients) under their names. Tied ones are written once, as they
+    do."""
     out: Tensors = {}
     for ours, theirs, packing in _lines(net, layout):
         if ours in tensors:

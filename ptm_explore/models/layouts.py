@@ -1,4 +1,5 @@
-"""What Hugging Face checkpoints look like: names of settings, weights and classes, one layout a `model_type`."""
+"""What Hugging Face checkpoints look like: names of settings, weights and classes, one layout a
+`model_type`."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +14,6 @@ from ptm_explore.models.keymaps import (
     Rule,
     both,
 )
-
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
 
@@ -34,6 +34,7 @@ class Layout:
     fixed: dict[str, object] = field(default_factory=dict)  # our config fields that this layout implies
     extra: dict[str, str] = field(default_factory=dict)  # more of their fields, set from ours when writing
     only: dict[str, tuple] = field(default_factory=dict)  # their fields that may have these values only
+
 
 _BERT_FIELDS = {
     "vocab_size": "vocab_size",
@@ -66,6 +67,8 @@ _XLNET_FIELDS = {
     "n_layers": "n_layer",
     "n_heads": "n_head",
     "d_ff": "d_inner",
+    "max_len": "max_len",  # ours, as the next: transformers keeps both and takes no notice
+    "attention_dropout": "attention_dropout",
     "dropout": "dropout",
     "clamp_len": "clamp_len",
     "norm_eps": "layer_norm_eps",
@@ -192,9 +195,7 @@ ALBERT = Layout(
     (
         *_embeddings("albert"),
         *both("body.project", "albert.encoder.embedding_hidden_mapping_in"),
-        Rule(
-            "body.groups.{g}.{k}.attention.qkv.weight", tuple(f"{n}.weight" for n in _ALBERT_QKV), STACKED
-        ),
+        Rule("body.groups.{g}.{k}.attention.qkv.weight", tuple(f"{n}.weight" for n in _ALBERT_QKV), STACKED),
         Rule("body.groups.{g}.{k}.attention.qkv.bias", tuple(f"{n}.bias" for n in _ALBERT_QKV), STACKED),
         *both("body.groups.{g}.{k}.attention.out", _ALBERT_BLOCK + "attention.dense"),
         *both("body.groups.{g}.{k}.attention_norm", _ALBERT_BLOCK + "attention.LayerNorm"),

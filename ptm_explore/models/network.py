@@ -38,7 +38,8 @@ class Config:
         return 2 * (4 * self.d_model**2 + 2 * self.d_model * self.d_ff) + 4 * length * self.d_model
 
     def head_flops(self) -> float:
-        """Of the pre-training head, per predicted token: a dense layer and the product with the vocabulary."""
+        """Of the pre-training head, per predicted token: a dense layer and the product with the
+        vocabulary."""
         return 2 * (self.d_model**2 + self.d_model * self.vocab_size)
 
     def flops_per_token(self, length: int, predicted: float) -> float:

@@ -57,6 +57,7 @@ def from_hf_config(hf: dict, layout: Layout) -> Config:
     values |= {"activation": layout.activations[given]} if given else {}
     values |= layout.fixed
     values.setdefault("d_ff", 4 * values.get("d_model", cls.d_model))
+    values.setdefault("attention_dropout", values.get("dropout", cls.dropout))  # XLNet has one rate
     for name, fine in layout.only.items():
         if hf.get(name, fine[0]) not in fine:
             raise PtmError(f"config.json asks for {name}={hf[name]!r}; only {fine[0]!r} is built here")
@@ -82,8 +83,8 @@ def write(
     extra: dict | None = None,
     more: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes; those of a companion
-    into a folder inside.
+    """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes; those of a
+    companion into a folder inside.
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
     leaves what was there before. Raises PtmError where it cannot be written."""
@@ -172,11 +173,19 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
         if (folder / name).is_file():
             return _read_tensors(folder / name, legacy)
         if index.is_file():
-            shards = sorted(set(_read_json(index)["weight_map"].values()))
+            places = _read_json(index)["weight_map"]
+            shards = sorted(set(places.values()))
             absent = [shard for shard in shards if not (folder / shard).is_file()]
             if absent:
                 raise PtmError(f"{index} names shards that are not there: {', '.join(absent)}")
-            return {k: v for shard in shards for k, v in _read_tensors(folder / shard, legacy).items()}
+            parts = {shard: _read_tensors(folder / shard, legacy) for shard in shards}
+            mixed = [s for s, part in parts.items() if set(part) != {k for k, v in places.items() if v == s}]
+            if mixed:
+                raise PtmError(
+                    f"{index} names other weights than there are in {', '.join(mixed)}: shards of two "
+                    "checkpoints in one folder? Put the files of one checkpoint together again"
+                )
+            return {name: tensor for part in parts.values() for name, tensor in part.items()}
     raise PtmError(
         f"no weights in {folder}: expected one of {', '.join(SINGLE)}, or an .index.json of shards"
     )

@@ -5,7 +5,7 @@ The mini recipes share a shape so that they can be compared; the papers' recipes
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -164,7 +164,22 @@ _WAYS: dict[str, dict[str, Any]] = {
 }
 _MINI: dict[str, Any] = {"vocab_size": 4096, "d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512}
 _MINI |= {"max_len": 512, "dropout": 0.0, "attention_dropout": 0.0}
-_SMALL = {"d_model": 512, "n_layers": 4, "n_heads": 8, "d_ff": 2048}  # of bert-small, where a paper has none
+# the shape of bert-small, where a paper has no small model
+_SMALL: dict[str, Any] = {
+    "d_model": 512,
+    "n_layers": 4,
+    "n_heads": 8,
+    "d_ff": 2048,
+}
+
+_PRESETS: dict[str, Mapping[str, Config]] = {
+    "bert": bert.PRESETS,
+    "roberta": roberta.PRESETS,
+    "albert": albert.PRESETS,
+    "electra": electra.PRESETS,
+    "xlnet": xlnet.PRESETS,
+    "gpt": gpt.PRESETS,
+}
 
 # name -> what differs from the family's way; at most 1.8 million parameters each
 MINIS: dict[str, tuple[Config, dict]] = {
@@ -186,42 +201,16 @@ def _all() -> Iterator[Recipe]:
     for name, (config, changes) in MINIS.items():
         family = name.split("-")[0]
         yield Recipe(name, family, config, **_WAYS[family] | changes, start="warm")
-    for family, module in (
-        ("bert", bert),
-        ("roberta", roberta),
-        ("albert", albert),
-        ("electra", electra),
-        ("xlnet", xlnet),
-        ("gpt", gpt),
-    ):
-        presets: dict[str, Config] = module.PRESETS
-        if family not in ("bert", "electra"):
-            presets = {f"{family}-small": replace(FAMILIES[family].config_class(), **_SMALL)} | presets
-        for name, config in presets.items():
+    for family, presets in _PRESETS.items():
+        small: dict[str, Config] = {f"{family}-small": FAMILIES[family].config_class(**_SMALL)}
+        for name, config in {**small, **presets}.items():
             schedule = PAPERS.get(name, PAPERS[family])
             schedule = replace(schedule, length=min(schedule.length, config.max_len))
             data = DATA.get(name, DATA[family])
             yield Recipe(name, family, config, **_WAYS[family], schedule=schedule, data=data)
 
 
-RECIPES = {recipe.name: recipe for recipe in _all()}
-
-
-def recipe(self, name: str, family: str, config: Config, **changes) -> Recipe:
-        return Recipe(
-            name,
-            family,
-            config,
-            **{
-                "objectives": self.objectives,
-                "tokenizer": self.tokenizer,
-                "style": self.style,
-                "lowercase": self.lowercase,
-                "schedule": self.paper,
-                "data": self.data,
-            }
-            | changes,
-        )
+RECIPES = {found.name: found for found in _all()}
 
 
 def recipe(name: "str | Recipe", **changes) -> Recipe:
@@ -235,7 +224,7 @@ def recipe(name: "str | Recipe", **changes) -> Recipe:
     found = name if isinstance(name, Recipe) else RECIPES[name]
     parts: dict[str, Any] = {"config": found.config, "schedule": found.schedule, "recipe": found}
     for key, value in changes.items():
-        where = next((part for part in parts if hasattr(parts[part], key)), None)
+        where = next((part for part in parts if key in parts[part].__dataclass_fields__), None)
         if where is None:
             fields = [f for part in parts.values() for f in part.__dataclass_fields__]
             raise unknown(f"setting of recipe {found.name}:", key, fields)

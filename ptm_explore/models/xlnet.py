@@ -1,9 +1,10 @@
 """XLNet (Yang et al. 2019, arXiv 1906.08237): predict tokens one after the other, in any order.
 
 Nothing is BERT's here. The input carries no positions; attention knows how far two tokens stand apart
-(Transformer-XL, Dai et al. 2019). States of the text before can be handed on as memory. And there are two streams
-with the same weights: the content stream, in which a position knows its own token, and the query stream, which
-knows only where it stands, and so may predict what stands there from whatever it is allowed to see.
+(Transformer-XL, Dai et al. 2019). States of the text before can be handed on as memory. And there are two
+streams with the same weights: the content stream, in which a position knows its own token, and the query
+stream, which knows only where it stands, and so may predict what stands there from whatever it is allowed
+to see.
 
 Against the reference: a query that may see nothing gets nothing, where both reference implementations let it
 attend to everything evenly, its own token included.
@@ -126,6 +127,7 @@ class Xlnet(Network):
         c = config
         self.body = XlnetBody(config)
         self.lm_bias = nn.Parameter(torch.zeros(c.vocab_size)) if "lm" in heads else None
+        self.task_head: nn.Module
         if self.task == "sequence":
             self.task_head = ClassificationHead(c.d_model, n_labels, "tanh", c.dropout)
         elif self.task:
@@ -145,10 +147,10 @@ class Xlnet(Network):
         backward: Bool[Tensor, "B"] | None = None,
         keep: int = 0,
     ) -> Output:
-        """With `queries`, sorted flat positions, the query stream predicts what stands there. Position i sees
-        token j where visible[:, i, j]; in the content stream every position sees itself as well. `memory` holds
-        states of the text before, visible to all; `keep` asks for so many states as memory for the text after.
-        `backward` marks rows of reversed text."""
+        """With `queries`, sorted flat positions, the query stream predicts what stands there. Position i
+        sees token j where visible[:, i, j]; in the content stream every position sees itself as well.
+        `memory` holds states of the text before, visible to all; `keep` asks for so many states as memory
+        for the text after. `backward` marks rows of reversed text."""
         B, T = input_ids.shape
         places, row, column = (None, None, None) if queries is None else _places(queries, B, T)
         past = 0 if memory is None else memory[0].size(1)
@@ -179,7 +181,8 @@ class Xlnet(Network):
         return self(input_ids, attention_mask, segment_ids, queries=at, visible=visible).logits
 
     def initialise(self, generator: Generator) -> None:
-        """Normal with std 0.02, the biases of attention and the query's start too; other biases 0, norms 1."""
+        """Normal with std 0.02, the biases of attention and the query's start too; other biases 0, norms
+        1."""
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
                 nn.init.ones_(parameter)
@@ -190,7 +193,8 @@ class Xlnet(Network):
 
 
 def _places(queries: Int[Tensor, "N"], B: int, T: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Flat positions as a padded table (B, N) of places in their rows, and each one's row and column in it."""
+    """Flat positions as a padded table (B, N) of places in their rows, and each one's row and column in
+    it."""
     row = queries // T
     counts = torch.bincount(row, minlength=B)
     column = torch.arange(len(queries), device=queries.device) - (counts.cumsum(0) - counts)[row]
@@ -200,8 +204,8 @@ def _places(queries: Int[Tensor, "N"], B: int, T: int) -> tuple[Tensor, Tensor, 
 
 
 def _visible(B, T, past, attention_mask, visible, places, device) -> Bool[Tensor, "B 1 R S"] | None:
-    """Who may attend to which key: content rows to what is visible to them, and to themselves; queries to what is
-    visible at their place, never to the token there; all to the memory."""
+    """Who may attend to which key: content rows to what is visible to them, and to themselves; queries to
+    what is visible at their place, never to the token there; all to the memory."""
     if places is None and visible is None and attention_mask is None:
         return None
     itself = torch.eye(T, dtype=torch.bool, device=device)

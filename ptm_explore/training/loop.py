@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError, TrainingError
-from ptm_explore.models.recipes import Schedule, flops_per_token
+from ptm_explore.models.recipes import Schedule
 from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import Batch, Stream, collate
 from ptm_explore.text.tokenizers import Tokenizer
@@ -105,7 +105,7 @@ class Trainer:
             self.threads.before()
             losses, tokens, predicted = self._step(accelerator, learner, optimizer)
             self.threads.after(began, time.monotonic() - began)
-            forward = flops_per_token(self.net.config, self.schedule.length, predicted / tokens)
+            forward = self.net.config.flops_per_token(self.schedule.length, predicted / tokens)
             self.progress["steps"] += 1
             self.progress["tokens"] += tokens
             self.progress["flops"] += 3 * tokens * forward  # backward takes twice as many

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 import ptm_explore as ptm
 from ptm_explore.model import Model
 from ptm_explore.models import pretrained
+from ptm_explore.models.albert import AlbertConfig
 from ptm_explore.models.bert import BertConfig
-from ptm_explore.models.recipes import build
+from ptm_explore.models.electra import ElectraConfig
+from ptm_explore.models.recipes import FAMILIES, build, count_parameters, recipe
 
 CONFIG = transformers.BertConfig(
     vocab_size=50,
@@ -45,6 +47,18 @@ def test_sharded_and_legacy_files_open_the_same(folder, tmp_path):
     shutil.copy(folder / "config.json", tmp_path / "legacy")
     torch.save(reference.state_dict(), tmp_path / "legacy" / "pytorch_model.bin")
     torch.testing.assert_close(hidden(tmp_path / "legacy"), expected)
+
+
+def test_shards_of_two_checkpoints_are_told_apart(folder, tmp_path):
+    reference = transformers.BertForPreTraining.from_pretrained(folder)
+    for name, size in (("one", "10KB"), ("two", "20KB")):
+        reference.save_pretrained(tmp_path / name, max_shard_size=size)
+    index = json.loads((tmp_path / "one" / "model.safetensors.index.json").read_text())
+    some = sorted(set(index["weight_map"].values()))[1]
+    other = sorted((tmp_path / "two").glob("*.safetensors"))[2]
+    shutil.copy(other, tmp_path / "one" / some)
+    with pytest.raises(ptm.PtmError, match=f"{some}.*two checkpoints"):
+        ptm.load(tmp_path / "one")
 
 
 def test_old_names_and_buffers_are_understood(folder):
@@ -184,5 +198,49 @@ def test_a_failed_save_leaves_the_old_model(tmp_path, monkeypatch):
 
 def test_written_config_is_read_back(tmp_path):
     config = BertConfig(50, 24, 2, 3, 40, 16, activation="gelu_tanh", dropout=0.3, n_segments=4)
-    pretrained.write(build("bert", config, ("mlm",), seed=0), "bert", tmp_path)
+    pretrained.write(build("bert", config, ("mlm",), seed=0), tmp_path)
     assert ptm.load(tmp_path).config == config
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_mini_is_saved_and_read_back(family, tmp_path):
+    r = recipe(f"{family}-mini", vocab_size=50, d_model=32, d_ff=24, max_len=16)
+    model = Model(r.build(seed=0), recipe=r)
+    model.save(tmp_path)
+    again = ptm.load(tmp_path)
+    assert again.config == r.config
+    assert again.net.heads == r.heads
+    assert again.family == family
+    for name, tensor in model.net.state_dict().items():
+        assert torch.equal(tensor, again.net.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("share", ["all", "attention", "ffn", "none"])
+def test_albert_saves_what_the_layout_can_say_and_the_rest_beside_it(share, tmp_path):
+    """transformers knows groups only: it opens partly shared layers as unshared ones, of the same
+    function."""
+    config = AlbertConfig(50, 24, 3, 3, 40, 16, d_embedding=10, share=share)
+    net = build("albert", config, ("mlm", "pair"), seed=0).eval()
+    Model(net).save(tmp_path)
+    again = ptm.load(tmp_path)
+    assert (again.config.share, again.config.n_sets) == (share, config.n_sets)
+    assert again.parameters == count_parameters(net)
+    reference = transformers.AlbertForPreTraining.from_pretrained(tmp_path)
+    ids = torch.arange(12).view(2, 6)
+    torch.testing.assert_close(reference(ids).prediction_logits, net(ids).logits)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_electra_saves_both_parts_and_transformers_opens_each(tied, tmp_path):
+    config = ElectraConfig(50, 24, 2, 3, 42, 16, d_embedding=10, generator_size=1 / 3, tied=tied)
+    net = build("electra", config, ("rtd", "generator"), seed=0).eval()
+    Model(net).save(tmp_path)
+    again = ptm.load(tmp_path).net
+    assert again.config == config
+    ids = torch.arange(12).view(2, 6)
+    torch.testing.assert_close(again.propose(ids).logits, net.propose(ids).logits)
+    judge = transformers.ElectraForPreTraining.from_pretrained(tmp_path)
+    torch.testing.assert_close(judge(ids).logits, net(ids).replaced_logits)
+    writer = transformers.ElectraForMaskedLM.from_pretrained(tmp_path / "generator")
+    torch.testing.assert_close(writer(ids).logits, net.propose(ids).logits)
+    assert ptm.load(tmp_path / "generator").net.heads == ("mlm",)
