@@ -5,44 +5,78 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
-from ptm_explore.models.bert import BertConfig
-from ptm_explore.models.gpt import GptConfig
-from ptm_explore.models.recipes import build, flops_per_token
+from ptm_explore.models.recipes import FAMILIES, build
+from ptm_explore.objectives import objective
+from ptm_explore.text.batches import Batch
 
 ROUNDS = 9
 SHAPE = {"d_model": 256, "n_layers": 4, "n_heads": 4, "d_ff": 1024, "vocab_size": 8192, "max_len": 2048}
-BATCH, LENGTH, MASKED = 32, 128, 0.15
+BATCH, LENGTH = 32, 128
+GOALS = {
+    "gpt": objective({"clm": {}}),
+    "xlnet": objective({"plm": {}}),
+    "electra": objective({"rtd": {}}),
+    **dict.fromkeys(("bert", "roberta", "albert"), objective({"mlm": {}})),
+}
+
+
+MODELS = ("bert", "roberta", "albert", "electra", "xlnet", "gpt")
+HEADS = {"gpt": ("lm",), "xlnet": ("lm",), "electra": ("rtd", "generator")}
+E = 128  # of ALBERT's and ELECTRA's embeddings
+GENERATOR = 0.25  # of ELECTRA's width
 
 
 def ours(family: str, dropout: float, **shape) -> torch.nn.Module:
-    cls, head = {"bert": (BertConfig, "mlm"), "gpt": (GptConfig, "lm")}[family]
-    return build(family, cls(**SHAPE | shape, dropout=dropout, attention_dropout=dropout), (head,), seed=0)
+    more = {"albert": {"d_embedding": E}, "electra": {"d_embedding": E, "generator_size": GENERATOR}}
+    settings = SHAPE | more.get(family, {}) | shape
+    config = FAMILIES[family].config_class(**settings, dropout=dropout, attention_dropout=dropout)
+    return build(family, config, HEADS.get(family, ("mlm",)), seed=0)
 
 
 def theirs(family: str, dropout: float, **shape) -> torch.nn.Module:
-    import transformers
+    """The twin in transformers; for ELECTRA, which has no joint class, both parts put together."""
+    import transformers as hf
 
     s = SHAPE | shape
+    sizes = {
+        "vocab_size": s["vocab_size"],
+        "hidden_size": s["d_model"],
+        "num_hidden_layers": s["n_layers"],
+        "num_attention_heads": s["n_heads"],
+        "intermediate_size": s["d_ff"],
+        "max_position_embeddings": s["max_len"],
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+    }
     if family == "bert":
-        config = transformers.BertConfig(
-            vocab_size=s["vocab_size"],
-            hidden_size=s["d_model"],
-            num_hidden_layers=s["n_layers"],
-            num_attention_heads=s["n_heads"],
-            intermediate_size=s["d_ff"],
-            max_position_embeddings=s["max_len"],
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
+        return hf.BertForMaskedLM(hf.BertConfig(**sizes))
+    if family == "roberta":
+        longer = sizes | {"max_position_embeddings": s["max_len"] + 2, "type_vocab_size": 1}
+        return hf.RobertaForMaskedLM(hf.RobertaConfig(**longer))
+    if family == "albert":
+        return hf.AlbertForMaskedLM(hf.AlbertConfig(**sizes, embedding_size=E))
+    if family == "electra":
+        small = {"hidden_size": 0, "intermediate_size": 0, "num_attention_heads": 0}
+        small = {name: max(1, int(sizes[name] * GENERATOR)) for name in small}
+        return PlainElectra(
+            hf.ElectraForMaskedLM(hf.ElectraConfig(**sizes | small, embedding_size=E)),
+            hf.ElectraForPreTraining(hf.ElectraConfig(**sizes, embedding_size=E)),
         )
-        return transformers.BertForMaskedLM(config)
-    config = transformers.GPT2Config(
-        vocab_size=s["vocab_size"],
+    sizes = {
+        "vocab_size": s["vocab_size"],
+        "n_layer": s["n_layers"],
+        "n_head": s["n_heads"],
+    }
+    if family == "xlnet":
+        config = hf.XLNetConfig(**sizes, d_model=s["d_model"], d_inner=s["d_ff"], dropout=dropout)
+        return hf.XLNetLMHeadModel(config)
+    config = hf.GPT2Config(
+        **sizes,
         n_embd=s["d_model"],
-        n_layer=s["n_layers"],
-        n_head=s["n_heads"],
         n_inner=s["d_ff"],
         n_positions=s["max_len"],
         resid_pdrop=dropout,
@@ -52,32 +86,66 @@ def theirs(family: str, dropout: float, **shape) -> torch.nn.Module:
         eos_token_id=0,
         loss_type="ForCausalLM",
     )
-    return transformers.GPT2LMHeadModel(config)
+    return hf.GPT2LMHeadModel(config)
 
 
-def data(family: str, batch: int, length: int, vocab_size: int):
-    """Random ids; the flat positions to predict and their targets, and the same as labels of -100."""
-    g = torch.Generator().manual_seed(0)
-    ids = torch.randint(1, vocab_size, (batch, length), generator=g)
+class PlainElectra(torch.nn.Module):
+    """Generator and discriminator of transformers as one would join them: tied embeddings, sampled tokens."""
+
+    def __init__(self, generator, discriminator):
+        super().__init__()
+        generator.electra.embeddings = discriminator.electra.embeddings
+        generator.generator_lm_head.weight = discriminator.electra.embeddings.word_embeddings.weight
+        self.generator, self.discriminator = generator, discriminator
+        self.config = discriminator.config
+
+    def forward(self, input_ids, attention_mask=None, labels=None, originals=None):
+        if labels is None:
+            return self.discriminator(input_ids, attention_mask)
+        out = self.generator(input_ids, attention_mask, labels=labels)
+        chosen = labels != -100
+        with torch.no_grad():
+            drawn = torch.distributions.Categorical(logits=out.logits[chosen]).sample()
+        shown = originals.masked_scatter(chosen, drawn)
+        found = self.discriminator(shown, attention_mask, labels=(shown != originals).long())
+        out.loss = out.loss + 50 * found.loss
+        return out
+
+
+def batch_of(net, family: str, batch: int, length: int) -> tuple[Batch, dict]:
+    """Random ids under the family's objective, as ours takes them and as theirs does."""
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, net.config.vocab_size, (batch, length), generator=draw)
+    plain = Batch(ids, torch.zeros_like(ids, dtype=torch.bool), torch.arange(batch))
+    vocabulary = SimpleNamespace(mask_id=4, vocab_size=net.config.vocab_size)
+    made = GOALS[family].corrupt(plain, vocabulary, seed=0)
+    theirs = {"input_ids": made.input_ids, "attention_mask": torch.ones_like(ids)}
     if family == "gpt":
-        at = torch.arange(batch * length).view(batch, length)[:, :-1].flatten()
-        return ids, at, ids[:, 1:].flatten(), ids
-    chosen = torch.rand(ids.shape, generator=g) < MASKED
-    return ids, chosen.flatten().nonzero().squeeze(1), ids[chosen], ids.masked_fill(~chosen, -100)
+        return made, theirs | {"labels": ids}
+    chosen = torch.zeros(batch * length, dtype=torch.bool).index_fill(0, made.at, True).view(batch, length)
+    if family == "xlnet":
+        places = chosen.nonzero()[:, 1].view(batch, -1)  # every row has as many targets
+        mapping = torch.nn.functional.one_hot(places, length).float()
+        more = {"perm_mask": (~made.visible).float(), "target_mapping": mapping}
+        return made, theirs | more | {"labels": ids.gather(1, places)}
+    originals = {"originals": ids} if family == "electra" else {}
+    return made, theirs | originals | {"labels": ids.masked_fill(~chosen, -100)}
 
 
 def training(net: torch.nn.Module, mine: bool, family: str, batch: int, length: int) -> Callable[[], None]:
     """A whole step: forward, backward, clipping, fused AdamW."""
-    ids, at, targets, labels = data(family, batch, length, net.config.vocab_size)
+    made, given = batch_of(net, family, batch, length)
+    goal = GOALS[family]
     optimizer = torch.optim.AdamW(net.parameters(), 1e-4, fused=True)
-    mask = torch.ones_like(ids)
+    counts, weights = goal.counts(made), goal.weights()
     net.train()
 
     def step() -> None:
         if mine:
-            loss = net(ids, at=at).token_loss(targets) / len(targets)
+            sums = goal.loss(goal.forward(net, made), made)
+            loss = sum(weights[name] * value / counts[name] for name, value in sums.items())
         else:
-            loss = net(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss = net(**given).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
@@ -88,7 +156,7 @@ def training(net: torch.nn.Module, mine: bool, family: str, batch: int, length: 
 
 def inference(net: torch.nn.Module, mine: bool, family: str, batch: int, length: int) -> Callable[[], None]:
     """Hidden states and the logits of all positions."""
-    ids, *_ = data(family, batch, length, net.config.vocab_size)
+    ids = batch_of(net, family, batch, length)[0].input_ids
     mask = torch.ones_like(ids)
     net.eval()
 
@@ -145,17 +213,17 @@ def steps() -> None:
     print(
         "family dropout  step ms (ours, theirs, ratio)  inference ratio  peak MB (ours, theirs)  matrix rate"
     )
-    for family in ("bert", "gpt"):
+    for family in MODELS:
         for dropout in (0.1, 0.0):
             a, b = ours(family, dropout), theirs(family, dropout)
             pair = [(a, True), (b, False)]
             mine, other = medians(*(training(net, own, family, BATCH, LENGTH) for net, own in pair))
             fast, slow = medians(*(inference(net, own, family, BATCH, LENGTH) for net, own in pair))
-            predicted = MASKED if family == "bert" else 1.0
-            flops = 3 * BATCH * LENGTH * flops_per_token(a.config, LENGTH, predicted)
+            predicted = len(batch_of(a, family, BATCH, LENGTH)[0].targets) / (BATCH * LENGTH)
+            flops = 3 * BATCH * LENGTH * a.config.flops_per_token(LENGTH, predicted)
             memory = [peak_mb(family, dropout, own) for own in (True, False)]
             print(
-                f"{family:6} {dropout:7} {mine * 1e3:11.0f} {other * 1e3:7.0f} {other / mine:7.2f} x"
+                f"{family:7} {dropout:6} {mine * 1e3:11.0f} {other * 1e3:7.0f} {other / mine:7.2f} x"
                 f" {slow / fast:16.2f} x {memory[0]:14.0f} {memory[1]:8.0f}"
                 f" {flops / mine / matrix_rate():18.0%}"
             )

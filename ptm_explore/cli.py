@@ -79,6 +79,7 @@ def _recipes(options) -> None:
 def _pretrain(options) -> None:
     from ptm_explore.figures.curves import learning_curve, text_curve
     from ptm_explore.figures.style import to_html
+    from ptm_explore.objectives import objective
     from ptm_explore.training.devices import processes
     from ptm_explore.training.pretrain import pretrain
 
@@ -106,14 +107,16 @@ def _pretrain(options) -> None:
     print(model)
     print(text_curve([row["loss"] for row in model.history if "loss" in row]))
     last = next(row for row in reversed(model.history) if "heldout_loss" in row)
-    print(
-        f"unseen text after {last['step']:,} steps, {last['tokens']:,} tokens, {last['seconds']:.0f} s: "
-        f"accuracy {last['heldout_accuracy']:.1%} (unigram guess {last['unigram_accuracy']:.1%}), "
-        f"loss {last['heldout_loss']:.2f} nats (unigram {last['unigram_loss']:.2f})"
-    )
-    for name in model.recipe.objectives:
-        if f"heldout_accuracy_{name}" in last:
-            print(f"{name}: accuracy {last[f'heldout_accuracy_{name}']:.1%} on unseen pairs")
+    spent = f"{last['step']:,} steps, {last['tokens']:,} tokens, {last['seconds']:.0f} s"
+    print(f"unseen text after {spent}: {objective(model.recipe.objectives).headline(last)}")
+    if "unigram_loss" in last:
+        print(
+            f"accuracy {last['heldout_accuracy']:.1%} (unigram guess {last['unigram_accuracy']:.1%}), "
+            f"loss {last['heldout_loss']:.2f} nats (unigram {last['unigram_loss']:.2f})"
+        )
+    for key, value in last.items():
+        if key.startswith("heldout_accuracy_"):
+            print(f"{key.removeprefix('heldout_accuracy_')}: accuracy {value:.1%}")
     if options.out is not None:
         to_html(
             learning_curve(model.history, title=f"{options.recipe} on {options.corpus}"),

@@ -22,3 +22,7 @@ class Clm(TokenObjective):
         at = wanted.flatten().nonzero().squeeze(1)
         # the token at t is predicted from the hidden state at t - 1
         return replace(batch, at=at - 1, targets=ids.flatten()[at])
+
+    def _described(self, batch, corrupted, net):
+        found = super()._described(batch, corrupted, net)
+        return replace(found, visible=found.visible.tril())

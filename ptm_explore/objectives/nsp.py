@@ -3,26 +3,14 @@
 Label 0 means that it does, as in the released checkpoints."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from torch.nn.functional import cross_entropy
-
-from ptm_explore.objectives.base import Objective
+from ptm_explore.objectives.base import PairObjective
 from ptm_explore.text.batches import paired
 
 
 @dataclass(frozen=True)
-class Nsp(Objective):
-    pairs: ClassVar[bool] = True
+class Nsp(PairObjective):
+    """Half of the segments B come from elsewhere, so that a change of topic gives many of them away."""
 
     def arrange(self, store, first, last, tokenizer, length, rng):
         return paired(store, first, last, tokenizer, length, rng)
-
-    def counts(self, batch):
-        return {"nsp": len(batch.pair_labels)}
-
-    def loss(self, out, batch):
-        return {"nsp": cross_entropy(out.pair_logits.float(), batch.pair_labels, reduction="sum")}
-
-    def correct(self, out, batch):
-        return {"nsp": (out.pair_logits.argmax(-1) == batch.pair_labels).sum()}

@@ -1,6 +1,6 @@
 """From a store of tokens to batches: rows arranged from documents, shuffled, padded.
 
-B batch, T tokens. A *row* is one input of the model, special tokens included.
+B batch, T tokens, M tokens of memory. A *row* is one input of the model, special tokens included.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptm_explore.errors import PtmError
 from ptm_explore.text.store import Store
-from ptm_explore.text.tokenizers import Tokenizer
+from ptm_explore.text.tokenizers import Frame, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Row:
     ids: np.ndarray  # (T,)
     second: int | None = None  # where segment B starts
     label: int | None = None  # of the pair: 0 = B follows A
+    segments: np.ndarray | None = None  # (T,); None: all 0
+    before: np.ndarray | None = None  # (M,) the text before it
+    backward: bool = False  # reversed text
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,15 @@ class Batch:
     special: Tensor  # (B, T) bool: special tokens and padding, never to be predicted
     examples: Tensor  # (B,) long: number of each row in the stream, the key of its random draws
     attention_mask: Tensor | None = None  # (B, T) bool, True = real; None where nothing is padded
-    segment_ids: Tensor | None = None  # (B, T) long
+    segment_ids: Tensor | None = None  # (B, T) long; None where all are 0
     pair_labels: Tensor | None = None  # (B,) long
-    at: Tensor | None = None  # (N,) long: flat positions where a token is predicted
+    before: Tensor | None = None  # (B, M) long: the text before each row, to be read as memory
+    backward: Tensor | None = None  # (B,) bool: rows of reversed text; None where there are none
+    at: Tensor | None = None  # (N,) long: flat positions where a token is predicted, in increasing order
     targets: Tensor | None = None  # (N,) long: the tokens there
+    draws: Tensor | None = None  # (N,) float in [0, 1): the chance by which something is put there
+    order: Tensor | None = None  # (B, T) long: when a token is predicted, from 0 on; -1: it is given
+    visible: Tensor | None = None  # (B, T, T) bool: the prediction at i may see the token at j
 
     def to(self, device) -> "Batch":
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -49,43 +58,76 @@ def collate(rows: Sequence[Row], tokenizer: Tokenizer, examples: Sequence[int]) 
     """Rows padded on the right to the longest of them."""
     lengths = np.array([len(row.ids) for row in rows])
     T = lengths.max()
-    ids = np.full((len(rows), T), tokenizer.pad_id or 0, dtype=np.int64)
     real = np.arange(T) < lengths[:, None]
-    ids[real] = np.concatenate([row.ids for row in rows])
+
+    def padded(parts: list[np.ndarray], value: int) -> np.ndarray:
+        table = np.full((len(rows), T), value, dtype=np.int64)
+        table[real] = np.concatenate(parts)
+        return table
+
+    ids = padded([row.ids for row in rows], tokenizer.pad_id or 0)
     special = np.isin(ids, list(tokenizer.special_ids)) | ~real
-    segments = labels = None
-    if rows[0].second is not None:
-        second = np.array([row.second for row in rows])[:, None]
-        segments = torch.from_numpy(((np.arange(T) >= second) & real).astype(np.int64))
+    segments = labels = before = backward = None
+    if any(row.segments is not None and row.segments.any() for row in rows):
+        parts = [np.zeros_like(row.ids) if row.segments is None else row.segments for row in rows]
+        segments = torch.from_numpy(padded(parts, 0))
+    if rows[0].label is not None:
         labels = torch.tensor([row.label for row in rows])
+    if rows[0].before is not None:
+        before = torch.from_numpy(np.stack([row.before for row in rows]).astype(np.int64))
+    if any(row.backward for row in rows):
+        backward = torch.tensor([row.backward for row in rows])
     mask = None if real.all() else torch.from_numpy(real)
     keys = torch.tensor(list(examples))
-    return Batch(torch.from_numpy(ids), torch.from_numpy(special), keys, mask, segments, labels)
+    tables = (torch.from_numpy(ids), torch.from_numpy(special))
+    return Batch(*tables, keys, mask, segments, labels, before, backward)
 
 
-def packed(store: Store, first: int, last: int, tokenizer: Tokenizer, length: int) -> Iterator[Row]:
-    """Documents `first` to `last` as rows of consecutive sentences: [CLS] ... [SEP].
+def packed(
+    store: Store,
+    first: int,
+    last: int,
+    tokenizer: Tokenizer,
+    length: int,
+    full_sentences: bool = False,
+    memory: int = 0,
+    bidirectional: bool = False,
+) -> Iterator[Row]:
+    """Documents `first` to `last` as rows of consecutive sentences between the family's special tokens.
 
     A row ends with a sentence where that leaves at most a quarter of it empty; otherwise the sentence is
-    cut, and the next row begins with its rest. No row crosses documents."""
-    start_id, end_id = [tokenizer.cls_id], [tokenizer.sep_id]
-    room = length - 2
-    for begin, end, cuts in _documents(store, first, last):
-        at = begin
-        while at < end:
-            full = min(at + room, end)
-            whole = cuts[np.searchsorted(cuts, full, side="right") - 1]
-            stop = whole if whole - at > 0.75 * room else full
-            yield Row(np.concatenate([start_id, store.tokens[at:stop], end_id]))
-            at = stop
+    cut, and the next row begins with its rest. No row crosses documents, unless `full_sentences` lets the
+    text run on, with a separator between documents (RoBERTa, section 4.2).
+
+    Rows carry the `memory` tokens before them, of whatever document, padded where the text begins. With
+    `bidirectional` every other row reads backwards, and what comes before it is the text after it."""
+    frame = tokenizer.frames[0]
+    room = _room(frame, length, texts=1)
+    tokens, texts = store.tokens, _documents(store, first, last)
+    if full_sentences:
+        tokens, texts = _joined(tokens, texts, _separator(tokenizer))
+    for number, (at, stop) in enumerate(stretch for cuts in texts for stretch in _stretches(cuts, room)):
+        if full_sentences and tokens[at] == _separator(tokenizer):
+            at += 1  # the row's own special tokens say that something new begins
+        text, before = tokens[at:stop], tokens[max(at - memory, 0) : at]
+        backward = bidirectional and number % 2 == 1
+        if backward:
+            text, before = text[::-1], tokens[stop : stop + memory][::-1]
+        row = Row(frame.ids(text), segments=frame.segments(text), backward=backward)
+        if memory:
+            pad = np.full(memory - len(before), tokenizer.pad_id or 0)
+            row = replace(row, before=np.concatenate([pad, before]))
+        yield row
 
 
 def streamed(store: Store, first: int, last: int, tokenizer: Tokenizer, length: int) -> Iterator[Row]:
     """Documents `first` to `last` as one stream, an end-of-text token after each, cut into full rows that
     overlap by one token: every token but the first is predicted exactly once."""
+    if length < 2:
+        raise PtmError(f"rows of {length} tokens: to predict the next token takes at least 2")
     end = np.array([tokenizer.eos_id])
     parts = [
-        part for begin, stop, _ in _documents(store, first, last) for part in (store.tokens[begin:stop], end)
+        part for cuts in _documents(store, first, last) for part in (store.tokens[cuts[0] : cuts[-1]], end)
     ]
     stream = np.concatenate(parts)
     for at in range(0, max(len(stream) - 1, 1), length - 1):
@@ -95,14 +137,15 @@ def streamed(store: Store, first: int, last: int, tokenizer: Tokenizer, length: 
 def paired(
     store: Store, first: int, last: int, tokenizer: Tokenizer, length: int, rng: np.random.Generator
 ) -> Iterator[Row]:
-    """[CLS] A [SEP] B [SEP], where B follows A (label 0) or comes from elsewhere (label 1), half and half.
+    """Segments A and B, where B follows A (label 0) or comes from elsewhere (label 1), half and half.
 
     After BERT's create_pretraining_data, with two changes: the last sentence of a document, which has no
     next, makes no row (BERT calls it a negative, and has more of them than half); and a negative may never
     begin like the true next sentence, even where a text repeats itself."""
-    room = length - 3
-    documents = [(b, e, c) for b, e, c in _documents(store, first, last) if len(c) > 2]
-    for number, (_, _, cuts) in enumerate(documents):
+    frame = tokenizer.frames[1]
+    room = _room(frame, length, texts=2)
+    documents = [cuts for cuts in _documents(store, first, last) if len(cuts) > 2]
+    for number, cuts in enumerate(documents):
         s = 0
         while s < len(cuts) - 2:
             half = min(np.searchsorted(cuts, cuts[s] + room // 2, side="right") - 1, len(cuts) - 2)
@@ -120,17 +163,78 @@ def paired(
                 if other is None:
                     return
                 b = other
-            a, b = _shorten(a, b, room, rng)
-            ids = np.concatenate([[tokenizer.cls_id], a, [tokenizer.sep_id], b, [tokenizer.sep_id]])
-            yield Row(ids, len(a) + 2, label)
+            yield _pair(frame, *_shorten(a, b, room, rng), label)
             s = stop
 
 
-def _documents(store: Store, first: int, last: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Each document's first and last token, and the offsets of its sentences, both ends included."""
+def ordered(
+    store: Store, first: int, last: int, tokenizer: Tokenizer, length: int, rng: np.random.Generator
+) -> Iterator[Row]:
+    """Segments of whole sentences that follow each other, in their order (label 0) or swapped (label 1).
+
+    As many sentences as fit into a row are split at any of the boundaries between them, all equally likely.
+    Where the order of sentences means nothing, (A, B) is as likely as (B, A), and no classifier can tell the
+    label. That takes three things. No sentence is cut: in the right order A would end with a full stop and B
+    begin like a sentence, swapped they would not. A window depends on the length of its sentences together,
+    not on their order. And the sentence that no longer fits is left out: had the next window begun with it,
+    first sentences would be longer than others, since long ones are those that do not fit."""
+    frame = tokenizer.frames[1]
+    room = _room(frame, length, texts=2)
+    for cuts in _documents(store, first, last):
+        n = len(cuts) - 1
+        s = int(rng.integers(2)) if n > 2 else 0  # so that another epoch leaves out other sentences
+        while s < n - 1:
+            stop = int(np.searchsorted(cuts, cuts[s] + room, side="right")) - 1
+            if stop - s > 1:
+                middle = cuts[rng.integers(s + 1, stop)]
+                a, b = store.tokens[cuts[s] : middle], store.tokens[middle : cuts[stop]]
+                label = int(rng.random() < 0.5)
+                yield _pair(frame, *((b, a) if label else (a, b)), label)
+            s = stop + 1
+
+
+def _pair(frame: Frame, a: np.ndarray, b: np.ndarray, label: int) -> Row:
+    second = len(frame.specials[0]) + len(a) + len(frame.specials[1])
+    return Row(frame.ids(a, b), second, label, frame.segments(a, b))
+
+
+def _room(frame: Frame, length: int, texts: int) -> int:
+    """Tokens of text in a row."""
+    if length - frame.size < texts:
+        raise PtmError(f"rows of {length} tokens have no room for text beside {frame.size} special tokens")
+    return length - frame.size
+
+
+def _documents(store: Store, first: int, last: int) -> Iterator[np.ndarray]:
+    """Where each document's sentences begin, and where the last one ends."""
     for document in range(first, last):
-        cuts = store.sentences[store.documents[document] : store.documents[document + 1] + 1]
-        yield int(cuts[0]), int(cuts[-1]), cuts
+        yield store.sentences[store.documents[document] : store.documents[document + 1] + 1]
+
+
+def _separator(tokenizer: Tokenizer) -> int | None:
+    return tokenizer.eos_id if tokenizer.sep_id is None else tokenizer.sep_id
+
+
+def _joined(tokens, documents, separator) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The documents as one, a separator at the beginning of all but the first."""
+    parts, cuts, at = [], [np.zeros(1, np.int64)], 0
+    for number, document in enumerate(documents):
+        parts += [[separator]] * (number > 0) + [tokens[document[0] : document[-1]]]
+        at += number > 0
+        cuts.append(document[1:] - document[0] + at)
+        at += int(document[-1] - document[0])
+    return np.concatenate(parts).astype(np.int64), [np.concatenate(cuts)]
+
+
+def _stretches(cuts: np.ndarray, room: int) -> Iterator[tuple[int, int]]:
+    """First token and end of each row of a document."""
+    at, end = int(cuts[0]), int(cuts[-1])
+    while at < end:
+        full = min(at + room, end)
+        whole = int(cuts[np.searchsorted(cuts, full, side="right") - 1])
+        stop = whole if whole - at > 0.75 * room else full
+        yield at, stop
+        at = stop
 
 
 def _elsewhere(store, documents, number, true_next, size, rng) -> np.ndarray | None:
@@ -139,7 +243,7 @@ def _elsewhere(store, documents, number, true_next, size, rng) -> np.ndarray | N
         other = int(rng.integers(len(documents)))
         if other == number and len(documents) > 1:
             continue
-        cuts = documents[other][2]
+        cuts = documents[other]
         begin = int(rng.integers(len(cuts) - 1))
         stop = max(int(np.searchsorted(cuts, cuts[begin] + size, side="right")) - 1, begin + 1)
         found = store.tokens[cuts[begin] : cuts[stop]]
@@ -183,8 +287,15 @@ class Stream:
         """The next `n` rows and their numbers."""
         taken: list[Row] = []
         p = self.position
+        barren = 0
         while len(taken) < n:
             self._load()
+            barren = 0 if self._rows else barren + 1
+            if barren > len(self.blocks):
+                raise PtmError(
+                    f"no row of {self.length} tokens can be made of this text: a pair takes two sentences of "
+                    "one document that fit into a row together. Give longer rows (length=...) or documents"
+                )
             part = self._rows[p["row"] : p["row"] + n - len(taken)]
             taken += part
             p["row"] += len(part)

@@ -49,6 +49,43 @@ class Tokens:
         return replace(self, **moved)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens that a family puts before, between and after texts, and the segments of all."""
+
+    specials: tuple[np.ndarray, ...]  # ids of each run of special tokens: one run more than there are texts
+    special_segments: tuple[np.ndarray, ...]
+    text_segments: tuple[int, ...]
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> "Frame":
+        """Read off an encoding."""
+        texts = [np.flatnonzero([s == n for s in encoding.sequence_ids]) for n in range(encoding.n_sequences)]
+        begins = [0, *(text[-1] + 1 for text in texts)]
+        ends = [*(text[0] for text in texts), len(encoding)]
+        runs = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
+        ids, segments = (np.array(part, np.int64) for part in (encoding.ids, encoding.type_ids))
+        return cls(
+            tuple(ids[run] for run in runs),
+            tuple(segments[run] for run in runs),
+            tuple(int(segments[text[0]]) for text in texts),
+        )
+
+    @property
+    def size(self) -> int:
+        """The number of special tokens."""
+        return sum(map(len, self.specials))
+
+    def ids(self, *texts: np.ndarray) -> np.ndarray:
+        """(T,) the ids of the texts, framed."""
+        return _alternate(self.specials, texts)
+
+    def segments(self, *texts: np.ndarray) -> np.ndarray:
+        """(T,) their segments."""
+        inside = [np.full(len(text), s) for text, s in zip(texts, self.text_segments, strict=True)]
+        return _alternate(self.special_segments, inside)
+
+
 class Tokenizer:
     """Text to token ids and back.
 
@@ -123,6 +160,11 @@ class Tokenizer:
     def byte_level(self) -> bool:
         """Whether spaces belong to the token after them, as in GPT-2."""
         return "ByteLevel" in json.dumps(self._description["pre_tokenizer"])
+
+    @cached_property
+    def frames(self) -> tuple[Frame, Frame]:
+        """What `encode` puts around one text, and around a pair."""
+        return Frame.of(self.backend.encode("a")), Frame.of(self.backend.encode("a", "a"))
 
     @cached_property
     def continues(self) -> np.ndarray:
@@ -284,6 +326,11 @@ class Tokenizer:
         names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)
         special = torch.isin(ids, names) | ~mask
         return Tokens(ids, mask, segments, special, tokens, words, offsets, inputs)
+
+
+def _alternate(outer: Sequence[np.ndarray], inner: Sequence[np.ndarray]) -> np.ndarray:
+    parts = [part for pair in zip(outer[:-1], inner, strict=True) for part in pair]
+    return np.concatenate([*parts, outer[-1]]).astype(np.int64)
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

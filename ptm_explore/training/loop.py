@@ -9,6 +9,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -90,6 +91,9 @@ class Trainer:
                 bar.close()
                 self.threads.restore()
                 self.net.eval()
+        evaluated = next((row for row in reversed(self.history) if "heldout_loss" in row), {})
+        if concern := self.objective.concern(evaluated):
+            warnings.warn(concern, stacklevel=2)
         return self.history
 
     def _run(self, accelerator, learner, optimizer, bar, stopped) -> None:
@@ -187,7 +191,7 @@ class Trainer:
         if evaluate and accelerator.is_main_process and self.heldout:
             entry |= evaluate_on(self.net, self.objective, self.heldout, accelerator.device) | self.baseline
         self.history.append(entry)
-        bar.record(entry)
+        bar.record(entry, self.objective.headline(entry))
 
     @property
     def _checkpoints(self) -> Path:
@@ -228,23 +232,27 @@ def rate(schedule: Schedule, share: float) -> float:
 
 @torch.no_grad()
 def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], device) -> dict[str, float]:
-    """Held-out loss (nats) and accuracy of each objective; the first objective's have no suffix."""
+    """Held-out loss (nats) and accuracy of each objective, the first one's without a suffix, and what else
+    the objective measures."""
     was_training = net.training
     net.eval()
     losses, correct, counts = Counter[str](), Counter[str](), Counter[str]()
+    scores: dict[str, list[Tensor]] = {}
     for batch in batches:
         counts.update(objective.counts(batch))
         batch = batch.to(device)
         out = objective.forward(net, batch)
         losses.update({name: float(value) for name, value in objective.loss(out, batch).items()})
         correct.update({name: int(value) for name, value in objective.correct(out, batch).items()})
+        for name, values in objective.scores(out, batch).items():
+            scores.setdefault(name, []).append(values.cpu())
     net.train(was_training)
     result = {}
     for number, (name, count) in enumerate(counts.items()):
         suffix = f"_{name}" if number else ""
         result[f"heldout_loss{suffix}"] = losses[name] / count
         result[f"heldout_accuracy{suffix}"] = correct[name] / count
-    return result
+    return result | objective.summary({name: torch.cat(values) for name, values in scores.items()})
 
 
 def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:

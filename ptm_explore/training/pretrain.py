@@ -141,7 +141,10 @@ def heldout_batches(store, goal: Objective, tokenizer, length: int, size: int = 
 
 def unigram_baseline(batches: list[Batch], counts: np.ndarray) -> dict[str, float]:
     """What guessing by frequency alone scores on the held-out targets: accuracy of the most frequent token
-    of the training text, and the loss in nats of its (add-one) frequencies."""
+    of the training text, and the loss in nats of its (add-one) frequencies. Nothing where the objective asks
+    for no tokens."""
+    if any(batch.targets is None for batch in batches):
+        return {}
     targets = np.concatenate([batch.targets.numpy() for batch in batches])
     logs = np.log((counts + 1) / (counts + 1).sum())
     return {

@@ -48,7 +48,7 @@ class Progress:
     """A bar that fills with the budget, and the metrics as JSON lines and TensorBoard events in `folder`."""
 
     def __init__(self, title: str, folder: Path | None = None, show: bool = True, past: Iterable[dict] = ()):
-        self.title, self._line = title, Line(show)
+        self.title, self._line, self._bar, self._note, self._share = title, Line(show), "", "", 0.0
         self._file = self._board = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,14 +61,21 @@ class Progress:
         """`share` of the budget spent in `seconds` so far; loss in nats, speed in tokens a second."""
         full = round(share * WIDTH)
         left = seconds * (1 - share) / share if share else 0.0
-        self._line.write(
+        self._share = share
+        self._bar = (
             f"{self.title} {share:4.0%} {'█' * full}{'░' * (WIDTH - full)} loss {loss:.2f}, "
-            f"{speed:,.0f} tokens/s, {_clock(seconds)} spent, {_clock(left)} left",
-            share,
+            f"{speed:,.0f} tokens/s, {_clock(seconds)} spent, {_clock(left)} left"
         )
+        self._write()
 
-    def record(self, row: dict) -> None:
-        """One row of metrics to the files."""
+    def _write(self) -> None:
+        self._line.write(", ".join(filter(None, (self._bar, self._note))), self._share)
+
+    def record(self, row: dict, note: str = "") -> None:
+        """One row of metrics to the files; the line shows the last `note` that was given."""
+        self._note = note or self._note
+        if self._bar:
+            self._write()
         if self._file is not None:
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()

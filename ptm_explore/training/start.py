@@ -9,32 +9,39 @@ V vocabulary, D d_model, T positions, H heads, K head size
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from ptm_explore.layers.attention import Attention
+from ptm_explore.layers.relative import RelativeAttention, distances
 from ptm_explore.text.store import Store
 
 STD = 0.05  # of token embeddings and positions each, before the LayerNorm
 
 
-def warm_start(net: Any, store: Store, seed: int, tokens: int = 2_000_000) -> None:
+def warm_start(net: nn.Module, store: Store, seed: int, tokens: int = 2_000_000) -> None:
     """Starts a network from its corpus: token embeddings from co-occurrence, positions as sinusoids, heads
-    that compare what tokens mean and pass it on, an output bias at the unigram distribution."""
+    that compare what tokens mean and look nearby, an output bias at the unigram distribution.
+
+    Parts are known by their names and kinds, so that every family is served alike."""
     generator = torch.Generator().manual_seed(seed)
-    embeddings = net.body.embeddings
-    V, D = embeddings.tokens.weight.shape
     with torch.no_grad():
-        embeddings.tokens.weight.copy_(cooccurrence_vectors(store, V, D, seed, tokens))
-        embeddings.positions.weight.copy_(sinusoids(*embeddings.positions.weight.shape) * STD * math.sqrt(2))
-        for layer in net.body.layers:
-            mimetic(layer.attention, generator)
-        head = getattr(net, "head", None)
-        if head is not None:
-            head.bias.copy_(log_unigram(store, V))
+        for name, module in net.named_modules():
+            role = name.rpartition(".")[2]
+            if role == "tokens":
+                module.weight.copy_(cooccurrence_vectors(store, *module.weight.shape, seed, tokens))
+            elif role == "positions":
+                module.weight.copy_(sinusoids(*module.weight.shape) * STD * math.sqrt(2))
+            elif role == "project" and isinstance(module, nn.Linear):
+                module.weight.copy_(orthonormal(*module.weight.shape, generator))
+            elif isinstance(module, (Attention, RelativeAttention)):
+                mimetic(module, generator)
+        for name, parameter in net.named_parameters():
+            if name.endswith("bias") and parameter.shape == store.counts.shape:
+                parameter.copy_(log_unigram(store, len(parameter)))
 
 
 def log_unigram(store: Store, vocab_size: int) -> Float[Tensor, "V"]:
@@ -87,13 +94,25 @@ def sinusoids(n: int, d_model: int) -> Float[Tensor, "T D"]:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :d_model]
 
 
-def mimetic(attention: Any, generator: torch.Generator) -> None:
+def orthonormal(n_out: int, n_in: int, generator: torch.Generator) -> Float[Tensor, "out in"]:
+    """A random projection that keeps the variance of what it projects."""
+    wide = torch.randn(max(n_out, n_in), min(n_out, n_in), generator=generator)
+    q = torch.linalg.qr(wide)[0]
+    return q * math.sqrt(n_out / n_in) if n_out > n_in else q.T
+
+
+def mimetic(attention: Attention | RelativeAttention, generator: torch.Generator) -> None:
     """Query and key of each head as one random projection, so that a head attends where tokens resemble the
-    asking one (Trockman and Kolter 2023): in sinusoids, to what is near."""
+    asking one (Trockman and Kolter 2023): in sinusoids, to what is near.
+
+    Where positions are no part of the input, distances go through the same projection, and each head's position
+    bias is what it makes of distance 0: again it looks nearby."""
     D, H = attention.out.in_features, attention.n_heads
-    K = D // H
+    projections = torch.cat([orthonormal(D // H, D, generator) for _ in range(H)])  # (D, D)
     query, key, _ = attention.qkv.weight.chunk(3)
-    for h in range(H):
-        projection = torch.linalg.qr(torch.randn(D, K, generator=generator))[0].T  # (K, D)
-        query[h * K : (h + 1) * K] = projection
-        key[h * K : (h + 1) * K] = projection
+    query.copy_(projections)
+    key.copy_(projections)
+    if isinstance(attention, RelativeAttention):
+        here = distances(1, 0, -1, projections[0], both=False)[0, 0]  # (D,)
+        attention.relative.weight.copy_(projections)
+        attention.position_bias.copy_((projections @ here).view(H, 1, -1))

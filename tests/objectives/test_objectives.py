@@ -120,7 +120,7 @@ def test_whole_words_are_masked_whole(bert_tokenizer):
         rows.append(Row(np.array([*ids, tok.sep_id])))
         words.append([*word, -1])
     batch = collate(rows, tok, range(len(rows)))
-    out = Mlm(whole_words=True).corrupt(batch, tok, seed=0)
+    out = Mlm(units="words").corrupt(batch, tok, seed=0)
     T = batch.input_ids.size(1)
     chosen = (
         torch.zeros(batch.input_ids.numel(), dtype=torch.bool).index_fill(0, out.at, True).view(-1, T).numpy()

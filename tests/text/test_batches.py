@@ -99,7 +99,9 @@ def test_collate_pads_to_the_longest_and_marks_it(bert_tokenizer):
 
 
 def test_segments_and_labels(bert_tokenizer):
-    batch = collate([Row(np.arange(6), 4, 1), Row(np.arange(4), 2, 0)], bert_tokenizer, [0, 1])
+    first = Row(np.arange(6), 4, 1, np.array([0, 0, 0, 0, 1, 1]))
+    second = Row(np.arange(4), 2, 0, np.array([0, 0, 1, 1]))
+    batch = collate([first, second], bert_tokenizer, [0, 1])
     assert batch.segment_ids.tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]]
     assert torch.equal(batch.pair_labels, torch.tensor([1, 0]))
 
