@@ -49,7 +49,7 @@ class AlbertConfig(BertConfig):
         """How many sets of parameters there are; where only a part is shared, each layer has its own set."""
         return self.n_groups if self.share == "all" else self.n_layers
 
-    def head_flops(self) -> float:
+    def head_flops(self) -> int:
         return 2 * self.d_embedding * (self.d_model + self.vocab_size)
 
     def flops_per_token(self, length: int, predicted: float) -> float:

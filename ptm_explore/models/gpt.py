@@ -31,7 +31,7 @@ class GptConfig(Config):
     norm_eps: float = 1e-5
     pre_norm: bool = True  # False: GPT-1
 
-    def head_flops(self) -> float:
+    def head_flops(self) -> int:
         return 2 * self.d_model * self.vocab_size
 
 

@@ -32,12 +32,12 @@ class Config:
         """Rows of the position table that stand before the first token's."""
         return 0
 
-    def layer_flops(self, length: int) -> float:
+    def layer_flops(self, length: int) -> int:
         """Of one layer, forward, per token of a row of `length`: projections, feed-forward, attention.
         Causal attention counts whole rows: the kernels skip the upper triangle, but papers do not."""
         return 2 * (4 * self.d_model**2 + 2 * self.d_model * self.d_ff) + 4 * length * self.d_model
 
-    def head_flops(self) -> float:
+    def head_flops(self) -> int:
         """Of the pre-training head, per predicted token: a dense layer and the product with the
         vocabulary."""
         return 2 * (self.d_model**2 + self.d_model * self.vocab_size)

@@ -36,11 +36,11 @@ class XlnetConfig(Config):
     max_len: int = 4096  # no table ends here: what Model.encode cuts at
     clamp_len: int = -1  # distances beyond it count as it; -1: all are told apart
 
-    def layer_flops(self, length: int) -> float:
+    def layer_flops(self, length: int) -> int:
         """Of the content stream alone: as a block of BERT, and a product with two lengths of distances."""
         return super().layer_flops(length) + 4 * length * self.d_model
 
-    def head_flops(self) -> float:
+    def head_flops(self) -> int:
         return 2 * self.d_model * self.vocab_size
 
     def flops_per_token(self, length: int, predicted: float) -> float:
