@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 def _recipes(options) -> None:
     from ptm_explore.environment import recipes
 
-    formats = {"parameters": "{:,}".format, "vocabulary": "{:,}".format, "FLOPs/token": "{:.2g}".format}
+    formats = dict.fromkeys(("parameters", "vocabulary"), "{:,}".format)
+    formats |= dict.fromkeys(("FLOPs/token", "training FLOPs/token", "training GB"), "{:.2g}".format)
     print(recipes().to_string(formatters=formats))
 
 

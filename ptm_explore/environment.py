@@ -85,8 +85,9 @@ def device_name() -> str:
 
 
 def recipes() -> "pandas.DataFrame":
-    """A table of all recipes: family, objectives, shape, parameters (tied ones once), and FLOPs per token
-    of one forward pass at the recipe's row length; training takes three times as many."""
+    """A table of all recipes: family, objectives, shape, parameters (tied ones once); FLOPs per token at the
+    recipe's row length, of a forward pass and of training; GB of weights, gradients and the optimiser's two
+    moments in float32, activations apart; data and steps of the paper, where it tells them."""
     import pandas as pd
 
     from ptm_explore.models.recipes import RECIPES
@@ -105,11 +106,16 @@ def recipes() -> "pandas.DataFrame":
                 "vocabulary": c.vocab_size,
                 "parameters": r.parameters,
                 "FLOPs/token": r.flops_per_token(),
+                "training FLOPs/token": 3 * r.flops_per_token(),  # backward takes twice as many
+                "training GB": 16 * r.parameters / 1e9,
                 "row length": s.length,
+                "batch": s.batch,
+                "steps": s.steps,
+                "data": r.data,
                 "start": r.start,
             }
         )
-    return pd.DataFrame(rows).set_index("recipe")
+    return pd.DataFrame(rows).set_index("recipe").astype({"steps": "Int64"})
 
 
 def doctor() -> str:

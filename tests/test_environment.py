@@ -33,6 +33,10 @@ def test_recipes_table():
     table = ptm.recipes()
     assert table.loc["gpt2", "parameters"] == 124_439_808
     assert (table["FLOPs/token"] > table["parameters"] / 10).all()
+    assert {f"{f}-mini" for f in ("bert", "roberta", "albert", "electra", "xlnet", "gpt")} <= set(table.index)
+    assert table.loc["albert-xxlarge", "training GB"] == pytest.approx(16 * 0.22315845)
+    assert table.loc["roberta-base", "steps"] == 500_000
+    assert table["steps"].isna()["bert-mini"]
 
 
 def test_every_public_name_resolves_twice():

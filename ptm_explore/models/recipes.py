@@ -192,7 +192,10 @@ MINIS: dict[str, tuple[Config, dict]] = {
         {"objectives": {"mlm": {"units": "ngrams"}}},
     ),
     "albert-mini-sop": (albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0), {}),
-    "electra-mini": (electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5), {}),
+    "electra-mini": (
+        electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5),
+        {"schedule": Schedule(lr=1e-3)},  # faster, and the discriminator learns the majority and no more
+    ),
     "xlnet-mini": (xlnet.XlnetConfig(**_MINI), {}),
 }
 

@@ -74,13 +74,13 @@ def at_chance(share, n, sigmas=4):
 
 
 def cut_to_size(given, first, last, tok, length, rng):
-    """A known leak: A keeps its end and B its beginning, both cut to half a row."""
+    """A known leak: the earlier segment keeps its end and the later one its beginning, then they are swapped."""
     for row in ordered(given, first, last, tok, 4 * length, rng):
-        a, b = row.ids[1 : row.second - 1], row.ids[row.second : -1]
-        half = length // 6
-        a, b = a[-half:], b[:half]
-        ids = np.concatenate([[tok.cls_id], a, [tok.sep_id], b, [tok.sep_id]])
-        yield Row(ids, len(a) + 2, row.label)
+        parts = [row.ids[1 : row.second - 1], row.ids[row.second : -1]]
+        earlier, later = parts[::-1] if row.label else parts
+        earlier, later = earlier[-(length // 6) :], later[: length // 6]
+        a, b = (later, earlier) if row.label else (earlier, later)
+        yield Row(np.concatenate([[tok.cls_id], a, [tok.sep_id], b, [tok.sep_id]]), len(a) + 2, row.label)
 
 
 def greedy(given, first, last, tok, length, rng):
