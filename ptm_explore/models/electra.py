@@ -126,7 +126,7 @@ class Electra(Bert):
                 "that holds both, or open the generator's own checkpoint"
             )
         taps = scope(taps, "generator")
-        embeddings = self.body.embeddings if self.config.tied else g.body.embeddings
+        embeddings: nn.Module = self.body.embeddings if self.config.tied else g.body.embeddings
         hidden = g.body.encode(
             embeddings(input_ids, segment_ids, scope(taps, "embeddings")), attention_mask, taps
         )

@@ -24,7 +24,7 @@ class Layout:
     fields: dict[str, str]  # our config field -> theirs
     rules: tuple[Rule, ...]  # our weight -> theirs; {i} layer, {g} group, {k} block in a group
     prefix: str  # what their base model is called inside one with heads
-    architectures: dict[tuple[str, ...], str]  # heads -> their class, in the order in which they are tried
+    architectures: dict[tuple[str, ...], str]  # heads -> their class
     shows: dict[str, str] = field(default_factory=dict)  # head -> the weights that show it is there
     task_layers: dict[str, str] = field(default_factory=dict)  # task -> its layer, if not "classifier"
     default: tuple[str, ...] = ()  # the heads of a checkpoint that shows none
@@ -109,6 +109,18 @@ def _embeddings(base: str) -> tuple[Rule, ...]:
     )
 
 
+_SEQUENCE = "ForSequenceClassification"
+
+
+def _classes(family: str, *heads: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
+    """heads -> the class in transformers; the tasks' and the base model's have the same names everywhere."""
+    names = {(): "Model", ("pooler",): "Model", ("sequence",): _SEQUENCE}
+    names |= {("token",): "ForTokenClassification", ("span",): "ForQuestionAnswering"}
+    for more in heads:
+        names |= more
+    return {found: family + name for found, name in names.items()}
+
+
 _HIDDEN_CLASSIFIER = (
     *both("task_head.dense", "classifier.dense"),
     *both("task_head.out", "classifier.out_proj"),
@@ -129,16 +141,11 @@ BERT = Layout(
         *both("task_head", "classifier"),
     ),
     "bert.",
-    {
-        ("pooler", "mlm", "pair"): "BertForPreTraining",
-        ("mlm",): "BertForMaskedLM",
-        ("pooler", "pair"): "BertForNextSentencePrediction",
-        ("pooler", "sequence"): "BertForSequenceClassification",
-        ("token",): "BertForTokenClassification",
-        ("span",): "BertForQuestionAnswering",
-        ("pooler",): "BertModel",
-        (): "BertModel",
-    },
+    _classes(
+        "Bert",
+        {("pooler", "mlm", "pair"): "ForPreTraining", ("mlm",): "ForMaskedLM"},
+        {("pooler", "pair"): "ForNextSentencePrediction", ("pooler", "sequence"): _SEQUENCE},
+    ),
     shows={"pooler": "bert.pooler", "mlm": "cls.predictions", "pair": "cls.seq_relationship"},
     task_layers={"span": "qa_outputs"},
     tied={
@@ -161,14 +168,7 @@ ROBERTA = Layout(
         *_HIDDEN_CLASSIFIER,
     ),
     "roberta.",
-    {
-        ("mlm",): "RobertaForMaskedLM",
-        ("sequence",): "RobertaForSequenceClassification",
-        ("token",): "RobertaForTokenClassification",
-        ("span",): "RobertaForQuestionAnswering",
-        ("pooler",): "RobertaModel",
-        (): "RobertaModel",
-    },
+    _classes("Roberta", {("mlm",): "ForMaskedLM"}),
     shows={"pooler": "roberta.pooler", "mlm": "lm_head", "sequence": "classifier.out_proj"},
     task_layers={"span": "qa_outputs"},
     tied={
@@ -210,15 +210,11 @@ ALBERT = Layout(
         *both("task_head", "classifier"),
     ),
     "albert.",
-    {
-        ("pooler", "mlm", "pair"): "AlbertForPreTraining",
-        ("mlm",): "AlbertForMaskedLM",
-        ("pooler", "sequence"): "AlbertForSequenceClassification",
-        ("token",): "AlbertForTokenClassification",
-        ("span",): "AlbertForQuestionAnswering",
-        ("pooler",): "AlbertModel",
-        (): "AlbertModel",
-    },
+    _classes(
+        "Albert",
+        {("pooler", "mlm", "pair"): "ForPreTraining", ("mlm",): "ForMaskedLM"},
+        {("pooler", "sequence"): _SEQUENCE},
+    ),
     shows={"pooler": "albert.pooler", "mlm": "predictions", "pair": "sop_classifier"},
     task_layers={"span": "qa_outputs"},
     tied={
@@ -244,15 +240,10 @@ ELECTRA = Layout(
         *_HIDDEN_CLASSIFIER,
     ),
     "electra.",
-    {
-        ("rtd",): "ElectraForPreTraining",
-        ("rtd", "generator"): "ElectraForPreTraining",
-        ("mlm",): "ElectraForMaskedLM",
-        ("sequence",): "ElectraForSequenceClassification",
-        ("token",): "ElectraForTokenClassification",
-        ("span",): "ElectraForQuestionAnswering",
-        (): "ElectraModel",
-    },
+    _classes(
+        "Electra",
+        {("rtd",): "ForPreTraining", ("rtd", "generator"): "ForPreTraining", ("mlm",): "ForMaskedLM"},
+    ),
     shows={
         "rtd": "discriminator_predictions",
         "mlm": "generator_predictions",
@@ -290,13 +281,7 @@ XLNET = Layout(
         *both("task_head", "classifier"),
     ),
     "transformer.",
-    {
-        ("lm",): "XLNetLMHeadModel",
-        ("sequence",): "XLNetForSequenceClassification",
-        ("token",): "XLNetForTokenClassification",
-        ("span",): "XLNetForQuestionAnsweringSimple",
-        (): "XLNetModel",
-    },
+    _classes("XLNet", {("lm",): "LMHeadModel"}, {("span",): "ForQuestionAnsweringSimple"}),
     shows={"lm": "lm_loss", "sequence": "logits_proj"},
     task_layers={"span": "qa_outputs"},
     tied={"lm_loss.weight": "transformer.word_embedding.weight"},
@@ -330,12 +315,7 @@ GPT2 = Layout(
     _GPT_FIELDS | {"d_ff": "n_inner", "activation": "activation_function"},
     _gpt("wte", "wpe"),
     "transformer.",
-    {
-        ("lm",): "GPT2LMHeadModel",
-        ("sequence",): "GPT2ForSequenceClassification",
-        ("token",): "GPT2ForTokenClassification",
-        ("span",): "GPT2ForQuestionAnswering",
-    },
+    _classes("GPT2", {("lm",): "LMHeadModel"}),
     task_layers={"span": "qa_outputs", "sequence": "score"},
     default=("lm",),
     tied={"lm_head.weight": "transformer.wte.weight"},
@@ -350,7 +330,7 @@ GPT1 = Layout(
     _GPT_FIELDS | {"activation": "afn"},
     _gpt("tokens_embed", "positions_embed"),
     "transformer.",
-    {("lm",): "OpenAIGPTLMHeadModel", ("sequence",): "OpenAIGPTForSequenceClassification"},
+    _classes("OpenAIGPT", {("lm",): "LMHeadModel"}),
     task_layers={"sequence": "score"},
     default=("lm",),
     tied={"lm_head.weight": "transformer.tokens_embed.weight"},

@@ -46,8 +46,7 @@ class Plm(TokenObjective):
             raise PtmError(f"memory={self.memory}: give a number of tokens, 0 for none")
 
     def arrange(self, store, first, last, tokenizer, length, rng):
-        options = {"memory": self.memory, "bidirectional": self.bidirectional}
-        return packed(store, first, last, tokenizer, length, **options)
+        return packed(store, first, last, tokenizer, length, False, self.memory, self.bidirectional)
 
     def corrupt(self, batch, tokenizer, seed):
         special = batch.special.numpy()

@@ -100,7 +100,7 @@ class Rtd(Mlm):
         if "heldout_auc" not in metrics:
             return ""
         auc, replaced, majority = (metrics[f"heldout_{name}"] for name in ("auc", "replaced", "majority"))
-        right = accuracy(metrics, "rtd")
+        right = accuracy(metrics, "rtd") or 0.0
         return (
             f"auc {auc:.2f}, replaced {100 * replaced:.0f} %, right {100 * right:.1f} % "
             f"(majority {100 * majority:.1f} %)"

@@ -74,7 +74,8 @@ def collate(rows: Sequence[Row], tokenizer: Tokenizer, examples: Sequence[int]) 
     if rows[0].label is not None:
         labels = torch.tensor([row.label for row in rows])
     if rows[0].before is not None:
-        before = torch.from_numpy(np.stack([row.before for row in rows]).astype(np.int64))
+        texts = [row.before for row in rows if row.before is not None]
+        before = torch.from_numpy(np.stack(texts).astype(np.int64))
     if any(row.backward for row in rows):
         backward = torch.tensor([row.backward for row in rows])
     mask = None if real.all() else torch.from_numpy(real)
@@ -103,7 +104,7 @@ def packed(
     `bidirectional` every other row reads backwards, and what comes before it is the text after it."""
     frame = tokenizer.frames[0]
     room = _room(frame, length, texts=1)
-    tokens, texts = store.tokens, _documents(store, first, last)
+    tokens, texts = store.tokens, list(_documents(store, first, last))
     if full_sentences:
         tokens, texts = _joined(tokens, texts, _separator(tokenizer))
     for number, (at, stop) in enumerate(stretch for cuts in texts for stretch in _stretches(cuts, room)):

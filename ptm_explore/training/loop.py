@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError, TrainingError
+from ptm_explore.models.network import Network
 from ptm_explore.models.recipes import Schedule
 from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import Batch, Stream, collate
@@ -53,7 +54,7 @@ class Learner(nn.Module):
 class Trainer:
     """One run. `train()` spends the budget and returns the history, a list of dicts of metrics."""
 
-    net: nn.Module
+    net: Network
     objective: Objective
     tokenizer: Tokenizer
     stream: Stream
@@ -91,7 +92,7 @@ class Trainer:
                 bar.close()
                 self.threads.restore()
                 self.net.eval()
-        evaluated = next((row for row in reversed(self.history) if "heldout_loss" in row), {})
+        evaluated: dict[str, Any] = next((row for row in reversed(self.history) if "heldout_loss" in row), {})
         if concern := self.objective.concern(evaluated):
             warnings.warn(concern, stacklevel=2)
         return self.history

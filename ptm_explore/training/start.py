@@ -32,11 +32,12 @@ def warm_start(net: nn.Module, store: Store, seed: int, tokens: int = 2_000_000)
         for name, module in net.named_modules():
             role = name.rpartition(".")[2]
             if role == "tokens":
-                module.weight.copy_(cooccurrence_vectors(store, *module.weight.shape, seed, tokens))
+                V, D = module.weight.shape
+                module.weight.copy_(cooccurrence_vectors(store, V, D, seed, tokens))
             elif role == "positions":
                 module.weight.copy_(sinusoids(*module.weight.shape) * STD * math.sqrt(2))
             elif role == "project" and isinstance(module, nn.Linear):
-                module.weight.copy_(orthonormal(*module.weight.shape, generator))
+                module.weight.copy_(orthonormal(module.out_features, module.in_features, generator))
             elif isinstance(module, (Attention, RelativeAttention)):
                 mimetic(module, generator)
         for name, parameter in net.named_parameters():
@@ -105,8 +106,8 @@ def mimetic(attention: Attention | RelativeAttention, generator: torch.Generator
     """Query and key of each head as one random projection, so that a head attends where tokens resemble the
     asking one (Trockman and Kolter 2023): in sinusoids, to what is near.
 
-    Where positions are no part of the input, distances go through the same projection, and each head's position
-    bias is what it makes of distance 0: again it looks nearby."""
+    Where positions are no part of the input, distances go through the same projection, and each head's
+    position bias is what it makes of distance 0: again it looks nearby."""
     D, H = attention.out.in_features, attention.n_heads
     projections = torch.cat([orthonormal(D // H, D, generator) for _ in range(H)])  # (D, D)
     query, key, _ = attention.qkv.weight.chunk(3)

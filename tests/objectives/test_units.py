@@ -64,7 +64,7 @@ def test_lengths_grow_with_the_units(words):
         found, _, _ = masked_words(Mlm(units=units), words)
         share = runs(found)
         means[units] = float((np.arange(40) * share).sum())
-    # alone: 1 / (1 - 0.15); n-grams: 1.64 words each, spans 3.2 (geometric of mean 3.8 words, cut by the quota)
+    # alone: 1 / (1 - 0.15); n-grams: 1.64 words each; spans: 3.8, less what the quota cuts
     assert 1.1 < means["words"] < 1.25
     assert 1.6 < means["ngrams"] < 2.0
     assert 3.0 < means["spans"] < 4.5

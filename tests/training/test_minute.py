@@ -28,7 +28,8 @@ def held_out(tmp_path, name, corpus, budget):
     auc = f", auc {last['heldout_auc']:.3f}" if "heldout_auc" in last else ""
     times = last["heldout_accuracy"] / last["unigram_accuracy"]
     below = last["unigram_loss"] - last["heldout_loss"]
-    print(f"\n{name} on {corpus}, {budget}: {times:.2f} times, {below:.2f} nats below, {last['step']} steps{auc}")
+    found = f"{times:.2f} times, {below:.2f} nats below, {last['step']} steps{auc}"
+    print(f"\n{name} on {corpus}, {budget}: {found}")
     return times, below, last
 
 
