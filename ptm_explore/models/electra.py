@@ -120,16 +120,15 @@ class Electra(Bert):
     ) -> Output:
         """What the generator makes of a text with masks: its logits at `at`, or everywhere."""
         g = self.generator
-        if g is None:
+        if g is None or g.head is None:
             raise PtmError(
                 f"this network (heads: {', '.join(self.heads)}) came without its generator; load the folder "
                 "that holds both, or open the generator's own checkpoint"
             )
         taps = scope(taps, "generator")
-        embeddings: nn.Module = self.body.embeddings if self.config.tied else g.body.embeddings
-        hidden = g.body.encode(
-            embeddings(input_ids, segment_ids, scope(taps, "embeddings")), attention_mask, taps
-        )
+        embeddings = (self if self.config.tied else g).body.embeddings
+        x = embeddings(input_ids, segment_ids, scope(taps, "embeddings"))
+        hidden = g.body.encode(x, attention_mask, taps)
         features = tap(taps, "transform", g.head(select(hidden, at)))
         out = Output(hidden, features, (embeddings.tokens.weight, g.head.bias))
         out.tap_logits(taps)

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -65,8 +66,13 @@ def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
         raise PtmError(
             f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before"
         ) from error
-    net.load_state_dict(weights)
-    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    own = dict(net.named_parameters())  # shared ones once, under their first name
+    if {name: p.shape for name, p in own.items()} != {name: t.shape for name, t in weights.items()}:
+        raise PtmError(f"the checkpoint {path} is of another network; train into another folder")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
+    names = {id(parameter): name for name, parameter in own.items()}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             name = names[id(parameter)]

@@ -74,7 +74,7 @@ def at_chance(share, n, sigmas=4):
 
 
 def cut_to_size(given, first, last, tok, length, rng):
-    """A known leak: the earlier segment keeps its end and the later one its beginning, then they are swapped."""
+    """A known leak: the earlier segment keeps its end, the later one its beginning, then they are swapped."""
     for row in ordered(given, first, last, tok, 4 * length, rng):
         parts = [row.ids[1 : row.second - 1], row.ids[row.second : -1]]
         earlier, later = parts[::-1] if row.label else parts

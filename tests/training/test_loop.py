@@ -49,9 +49,22 @@ def press_stop(monkeypatch):
     return arrange
 
 
-@pytest.mark.parametrize("name", ["bert-mini", "bert-mini-nsp", "gpt-mini"])
+MINIS = [
+    "bert-mini",
+    "bert-mini-nsp",
+    "gpt-mini",
+    "roberta-mini",
+    "albert-mini",
+    "electra-mini",
+    "xlnet-mini",
+]
+
+
+@pytest.mark.parametrize("name", [*MINIS, "albert-mini shared in part"])
 def test_stopped_and_resumed_is_bit_for_bit_undisturbed(name, tmp_path, press_stop):
     settings = {**NOISY, "save_every": 5}
+    if "shared" in name:
+        name, settings["share"] = "albert-mini", "attention"
     whole = train(name, out=tmp_path / "whole", **settings)
     press_stop(7)
     part = train(name, out=tmp_path / "part", **settings)
@@ -90,7 +103,7 @@ def test_seed_decides_everything():
     assert torch.equal(state, torch.get_rng_state())  # training leaves the user's generator alone
 
 
-@pytest.mark.parametrize("name", ["bert-mini-nsp", "gpt-mini"])
+@pytest.mark.parametrize("name", ["bert-mini-nsp", "gpt-mini", "electra-mini", "xlnet-mini"])
 def test_accumulated_batches_equal_one_large_batch(name):
     large = train(name, batch=16)
     split = train(name, batch=8, accumulate=2)
