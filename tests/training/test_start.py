@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ptm_explore.layers.taps import Taps
 from ptm_explore.models.recipes import recipe
 from ptm_explore.training import start
 from tests import tiny
@@ -64,6 +65,43 @@ def test_mimetic_heads_prefer_what_is_alike():
     assert torch.equal(query, key)
     K = 128 // 4
     torch.testing.assert_close(query[:K] @ query[:K].T, torch.eye(K), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["roberta", "albert", "electra", "xlnet", "gpt"])
+def test_every_family_starts_warm(family, store):
+    """Token embeddings have the geometry of the counts, heads compare, biases of the vocabulary know it."""
+    V = len(store.counts)
+    cold, warm = (recipe(f"{family}-mini", vocab_size=V).build(seed=0) for _ in range(2))
+    start.warm_start(warm, store, seed=0)
+    tables = {n: p for n, p in warm.named_parameters() if n.endswith("tokens.weight")}
+    (table,) = tables.values()
+    expected = start.cooccurrence_vectors(store, *table.shape, seed=0)
+    torch.testing.assert_close(table.data, expected)
+    for module in warm.modules():
+        if hasattr(module, "qkv"):
+            query, key, _ = module.qkv.weight.chunk(3)
+            assert torch.equal(query, key)
+    logs = start.log_unigram(store, V)
+    vocabulary = [p for n, p in warm.named_parameters() if n.endswith("bias") and p.shape == (V,)]
+    assert all(torch.equal(p.data, logs) for p in vocabulary)
+    assert len(vocabulary) == (family != "gpt")
+    changed = [
+        n for (n, a), b in zip(warm.named_parameters(), cold.parameters(), strict=True) if (a != b).any()
+    ]
+    assert not any("ffn" in n or "norm" in n for n in changed)
+
+
+def test_xlnets_heads_look_nearby_at_first(store):
+    net = recipe("xlnet-mini", vocab_size=len(store.counts)).build(seed=0).eval()
+    start.warm_start(net, store, seed=0)
+    trace = Taps(read=["layers.0.attention.query.probs"])
+    ids = torch.randint(10, len(store.counts), (8, 31), generator=torch.Generator().manual_seed(0))
+    queries = torch.arange(8) * 31 + 15
+    with torch.no_grad():
+        net(ids, queries=queries, taps=trace)
+    probs = trace.values["layers.0.attention.query.probs"].mean((0, 1, 2))  # (S,)
+    assert probs[15] == 0
+    assert probs[14] + probs[16] > 2 * (probs[5] + probs[25])
 
 
 def test_start_changes_no_shape_and_is_a_function_of_the_seed(store):
