@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -94,13 +94,15 @@ class Model:
         segment_ids: Tensor | None = None,
         at: Tensor | None = None,
         taps: Taps | None = None,
+        **more: Any,
     ) -> Output:
         """Scores for ids (B, T). `attention_mask` (B, T) is true at real tokens; with `at`, flat positions
-        (N,), logits come for those only. Gradients are kept if torch is set to keep them."""
+        (N,), logits come for those only; `more` is what only this family's network takes (see the `forward`
+        of m.net). Gradients are kept if torch is set to keep them."""
         self._check(input_ids, attention_mask, segment_ids)
         mask = None if attention_mask is None else attention_mask.bool().to(self.device)
         segments = None if segment_ids is None else segment_ids.to(self.device)
-        return self.net(input_ids.to(self.device), mask, segments, at=at, taps=taps)
+        return self.net(input_ids.to(self.device), mask, segments, at=at, taps=taps, **more)
 
     def encode(self, text: str | list[str], pair: str | list[str] | None = None) -> Tokens:
         """One text or several, each with an optional second segment, as ids (B, T) with masks, words and

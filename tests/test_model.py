@@ -380,3 +380,24 @@ def test_real_weights_of_a_trained_bert():
         )
     for i, other in enumerate(theirs.hidden_states):
         torch.testing.assert_close(t.hidden[i], other[1, : len(t.tokens)], rtol=1.3e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["roberta", "albert", "electra", "xlnet"])
+def test_trace_fits_every_family(family):
+    model = model_of(family)
+    t = model.trace("The dog sleeps under a tree.")
+    c, T = model.config, len(t.tokens)
+    assert t.hidden.shape == (c.n_layers + 1, T, c.d_model)
+    assert t.attention.shape == (c.n_layers, c.n_heads, T, T)
+    torch.testing.assert_close(t.attention.sum(-1), torch.ones(c.n_layers, c.n_heads, T))
+
+
+def test_trace_of_xlnet_shows_both_streams():
+    model = model_of("xlnet")
+    t = model.trace("The dog sleeps under a tree.")
+    T = len(t.tokens)
+    probs = t["layers.0.attention.query.probs"]
+    assert probs.shape[1:] == (T, T)
+    assert not probs.diagonal(dim1=1, dim2=2).any()
+    assert t["layers.1.query.out"].shape == t["layers.1.out"].shape
+    assert t["logits"].shape == (T, model.config.vocab_size)

@@ -46,9 +46,10 @@ class Trace:
 
     @property
     def hidden(self) -> Tensor:
-        """(L+1, T, D): the embeddings, then what each layer gives on. GPT-2's last norm comes after; its
-        outcome is trace["hidden"]."""
-        return torch.cat([self["embeddings.out"][None], self._layers(r"layers\.\d+\.out")])
+        """(L+1, T, D): the embeddings, where they are narrower than the body projected to its width, then
+        what each layer gives on. GPT-2's last norm comes after; its outcome is trace["hidden"]."""
+        start = "embeddings.projected" if "embeddings.projected" in self.values else "embeddings.out"
+        return torch.cat([self[start][None], self._layers(r"layers\.\d+\.out")])
 
     def _layers(self, pattern: str) -> Tensor:
         return torch.stack([value for name, value in self.values.items() if re.fullmatch(pattern, name)])
@@ -56,11 +57,12 @@ class Trace:
 
 @torch.no_grad()
 def trace(model: Model, text: str, pair: str | None = None) -> Trace:
-    """Run one text through a model and keep every activation, on the CPU in float32."""
+    """Run one text through a model and keep every activation, on the CPU in float32. Of XLNet, whose query
+    stream predicts each token from all others, "logits" are those predictions."""
     if not isinstance(text, str):
         raise PtmError(f"trace takes one text, got {type(text).__name__}; trace texts one at a time")
     tokens = model.encode(text, pair)
     taps = Taps(read=["*"])
-    model(tokens.ids, None, tokens.segments, taps=taps)
-    values = {name: value[0].float().cpu() for name, value in taps.values.items()}
+    model(tokens.ids, None, tokens.segments, taps=taps, **model.net.trace_options(tokens.ids.size(1)))
+    values = {name: value.squeeze(0).float().cpu() for name, value in taps.values.items()}
     return Trace(text, tokens.tokens[0], tokens.words[0], values)

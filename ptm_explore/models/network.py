@@ -86,6 +86,10 @@ class Network(nn.Module):
         """Logits for the tokens at flat positions `at`, given all but those at the `hidden` ones."""
         return self(input_ids.masked_fill(hidden, mask_id), attention_mask, segment_ids, at=at).logits
 
+    def trace_options(self, n_tokens: int) -> dict:
+        """Arguments of `forward` by which a trace of one text shows all there is to see."""
+        return {}
+
     def companion(self) -> "Network | None":
         """A second network that was trained along with this one and is saved beside it."""
         return None

@@ -180,6 +180,10 @@ class Xlnet(Network):
         visible = ~hidden[:, None, :].expand(-1, hidden.size(1), -1)
         return self(input_ids, attention_mask, segment_ids, queries=at, visible=visible).logits
 
+    def trace_options(self, n_tokens):
+        """Every position asks by the query stream too, so that both streams are there."""
+        return {"queries": torch.arange(n_tokens, device=self.body.query.device)}
+
     def initialise(self, generator: Generator) -> None:
         """Normal with std 0.02, the biases of attention and the query's start too; other biases 0, norms
         1."""
