@@ -1,6 +1,7 @@
 """Where pre-training text comes from: the generated world, Python's documentation, your files, or the hub."""
 
 import glob
+import heapq
 import os
 import re
 from collections import Counter
@@ -63,6 +64,7 @@ def corpus(source: object, text_field: str | None = None) -> Corpus:
     a path                 a file, a folder (read recursively) or a glob of .txt, .jsonl, .csv, .tsv, also as
                            .gz, .xz or .zst, and .parquet; `text_field` names the column, else it is guessed
     "hf:name", "hf:name:config"   the split "train" of a Hugging Face data set, streamed (or a local folder)
+    "world + notes.txt"    several of these, each spread evenly over the whole
     a list of strings      the documents themselves
     """
     if isinstance(source, Corpus):
@@ -74,6 +76,8 @@ def corpus(source: object, text_field: str | None = None) -> Corpus:
     if not isinstance(source, str):
         kind = type(source).__name__
         raise PtmError(f"a corpus is a name, a path or a list of strings, not {kind}; try corpus('world')")
+    if " + " in source and not os.path.exists(source):
+        return _mixed(source, [corpus(part.strip(), text_field) for part in source.split(" + ")])
     if source == "world" or source.startswith("world:"):
         return _world(source)
     if source == "pydocs":
@@ -88,8 +92,22 @@ def corpus(source: object, text_field: str | None = None) -> Corpus:
         "corpus",
         source,
         ["world", "pydocs"],
-        "A path, a glob, 'hf:name' or a list of strings is allowed too.",
+        "A path, a glob, 'hf:name', a list of strings or 'this + that' is allowed too.",
     )
+
+
+def _mixed(source: str, parts: list[Corpus]) -> Corpus:
+    def read(skipped: Counter) -> Iterator[str]:
+        sizes = [sum(1 for _ in part.documents()) for part in parts]
+        # document i of n is due after (i + 1/2) / n of the whole: rows of one block then hold every part
+        due = ([((i + 0.5) / n, number) for i in range(n)] for number, n in enumerate(sizes))
+        readers = [part.documents() for part in parts]
+        for _, number in heapq.merge(*due):
+            yield next(readers[number])
+        for part in parts:
+            skipped.update(part.skipped)
+
+    return Corpus(source, read, lambda: digest("mixed", *(part.key for part in parts)))
 
 
 def _given(texts: list | tuple) -> Corpus:

@@ -35,6 +35,14 @@ def precision_of(cpu: bool = False) -> str:
     return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
 
 
+def name_of(device: torch.device) -> str:
+    """For a model's card: "cpu, 2 threads", or what the accelerator calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else device.type
+
+
 class Threads:
     """The faster of one thread and all of them, found while training goes on.
 

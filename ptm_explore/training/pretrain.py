@@ -17,7 +17,7 @@ from ptm_explore.text.store import Splits, tokenise, train_tokenizer
 from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training import checkpoint
 from ptm_explore.training.budget import Budget
-from ptm_explore.training.devices import processes
+from ptm_explore.training.devices import name_of, processes
 from ptm_explore.training.loop import Trainer
 from ptm_explore.training.progress import Line
 from ptm_explore.training.start import warm_start
@@ -99,13 +99,15 @@ def pretrain(
         "budget": str(budget),
         "seed": seed,
         "start": start,
+        "changes": changes,
     }
     try:
         history = trainer.train()
     except TrainingError as error:
         error.model = Model(net.cpu(), tokenizer, chosen, trainer.history, card)
         raise
-    model = Model(net, tokenizer, chosen, history, card | trainer.progress)
+    device = name_of(next(net.parameters()).device)
+    model = Model(net, tokenizer, chosen, history, card | {"device": device} | trainer.progress)
     if folder is not None and processes(cpu).is_main_process:
         model.save(folder)
     return model

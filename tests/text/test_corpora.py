@@ -161,6 +161,21 @@ def test_folders_and_globs(tmp_path):
     assert list(corpus(f"{tmp_path}/**/*.[tT]*").documents()) == ["A.", "Z."]
 
 
+def test_sources_are_mixed_evenly(tmp_path):
+    for name, n in (("a", 6), ("b", 3)):
+        rows = [json.dumps({"text": f"{name}{i}"}) for i in range(n)] + ["broken"]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
+    mixed = corpus(f"{tmp_path}/a.jsonl + {tmp_path}/b.jsonl")
+    assert " ".join(mixed.documents()) == "a0 b0 a1 a2 b1 a3 a4 b2 a5"
+    assert mixed.skipped["broken"] == 2
+    assert mixed.key != corpus(f"{tmp_path}/b.jsonl + {tmp_path}/a.jsonl").key
+    odd = tmp_path / "c + d.txt"
+    odd.write_text("A file may be called so.")
+    assert list(corpus(str(odd)).documents()) == ["A file may be called so."]
+    with pytest.raises(PtmError, match="'wrold'"):
+        corpus("world + wrold")
+
+
 def test_the_key_follows_content_and_options_not_place(tmp_path):
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_bytes(_encoded("jsonl", TEXTS))
