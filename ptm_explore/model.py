@@ -194,8 +194,9 @@ class Model:
 
         return trace(self, text, pair)
 
-    def save(self, folder: str | Path) -> Path:
-        """A folder that `transformers` and `ptm.load` open. A full disk leaves what was there before."""
+    def save(self, folder: str | Path, half: bool = False) -> Path:
+        """A folder that `transformers` and `ptm.load` open; with `half` its weights take two bytes each, not
+        four. A full disk leaves what was there before."""
         folder, tokenizer = Path(folder).expanduser(), self._tokenizer
         if folder.is_file():
             raise PtmError(f"{folder} is a file; give a folder to save into")
@@ -208,7 +209,8 @@ class Model:
 
         special = ("pad", "bos", "eos") if tokenizer is not None else ()
         ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_id") for name in special}
-        pretrained.write(self.net, folder, ids | self.card.get("hf", {}), more)
+        dtype = torch.float16 if half else torch.float32
+        pretrained.write(self.net, folder, ids | self.card.get("hf", {}), more, dtype)
         return folder
 
     def _logits(self, ids: Tensor, at: Tensor, purpose: str, cache: Cache | None = None) -> Tensor:
@@ -291,7 +293,8 @@ def _one(text: str) -> str:
 
 
 def load(source: str | Path, device: str | torch.device | None = None, revision: str | None = None) -> Model:
-    """A model from a folder or a hub id in the Hugging Face layout. Raises PtmError naming what is wrong."""
+    """A model that comes with the package ("bert-mini"), or one from a folder or a hub id in the Hugging
+    Face layout. Raises PtmError naming what is wrong."""
     net, hf, folder = pretrained.read(source, revision)
     tokenizer = Tokenizer.find(folder)
     ours = folder / "ptm.json"

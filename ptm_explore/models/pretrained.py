@@ -16,6 +16,7 @@ from ptm_explore.models.layouts import LAYOUTS, Layout
 from ptm_explore.models.network import Config, Network
 from ptm_explore.models.recipes import FAMILIES, build
 
+SHIPPED = Path(__file__).parents[1] / "minis"  # one trained mini of each family, a folder each
 COMPANION = "generator"  # the folder, inside a network's, of what was trained along with it
 SINGLE = {"model.safetensors": False, "pytorch_model.bin": True}  # name -> is the legacy pickle format
 
@@ -35,6 +36,11 @@ def read(source: str | Path, revision: str | None = None) -> tuple[Network, dict
     if (folder / COMPANION / "config.json").is_file():
         net = net.joined(read(folder / COMPANION)[0])
     return net.eval(), hf, folder
+
+
+def shipped() -> list[str]:
+    """The names of the trained minis that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
 
 
 def layout_of(net: Network) -> tuple[str, Layout]:
@@ -73,7 +79,7 @@ def hf_config(net: Network, extra: dict | None = None) -> dict:
     back = {ours: theirs for theirs, ours in reversed(layout.activations.items())}
     values[layout.fields["activation"]] = back[c.activation]
     values |= {theirs: getattr(c, ours) for theirs, ours in layout.extra.items()}
-    head = {"architectures": [_architecture(net, layout)], "model_type": name, "dtype": "float32"}
+    head = {"architectures": [_architecture(net, layout)], "model_type": name}
     return head | values | (extra or {})
 
 
@@ -82,21 +88,23 @@ def write(
     folder: str | Path,
     extra: dict | None = None,
     more: Callable[[Path], None] = lambda _: None,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes; those of a
-    companion into a folder inside.
+    companion into a folder inside. `dtype` is that of the stored weights.
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
     leaves what was there before. Raises PtmError where it cannot be written."""
     from safetensors.torch import save_file
 
     parts = {".": net, COMPANION: net.companion()}
+    extra = {"dtype": str(dtype).removeprefix("torch.")} | (extra or {})
     with atomic_folder(folder) as fresh:
         for place, part in parts.items():
             if part is None:
                 continue
             tensors = to_hugging_face(part.state_dict(), part, layout_of(part)[1])
-            tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+            tensors = {name: tensor.detach().cpu().to(dtype).contiguous().clone() for name, tensor in tensors.items()}
             (fresh / place).mkdir(exist_ok=True)
             save_file(tensors, fresh / place / "model.safetensors", metadata={"format": "pt"})
             (fresh / place / "config.json").write_text(json.dumps(hf_config(part, extra), indent=2) + "\n")
@@ -136,6 +144,8 @@ class atomic_folder:
 
 def _find(source: str | Path, revision: str | None) -> Path:
     folder = Path(source).expanduser()
+    if not folder.exists() and str(source) in shipped():
+        folder = SHIPPED / source
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise PtmError(
@@ -161,8 +171,9 @@ def _find(source: str | Path, revision: str | None) -> Path:
         return path
     except Exception as error:
         raise PtmError(
-            f"{source!r} is neither a folder, nor a shipped model, nor a model of the hub that can be "
-            f"reached or is in the local cache ({type(error).__name__}). Recipes to train: ptm.recipes()"
+            f"{source!r} is neither a folder, nor a shipped model ({', '.join(shipped())}), nor a model of "
+            f"the hub that can be reached or is in the local cache ({type(error).__name__}). "
+            "Recipes to train: ptm.recipes()"
         ) from error
 
 

@@ -2,8 +2,13 @@
 
 from importlib import import_module
 
-_HOMES = {"FillWidget": "fill", "PtmWidget": "base"}
-__all__ = ["FillWidget", "PtmWidget"]
+_HOMES = {
+    "FillWidget": "fill",
+    "OrderWidget": "order",
+    "PtmWidget": "base",
+    "ReplacedWidget": "replaced",
+}
+__all__ = ["FillWidget", "OrderWidget", "PtmWidget", "ReplacedWidget"]
 
 
 def __getattr__(name: str):
