@@ -2,6 +2,16 @@
 
 from .attention import heads, heatmap
 from .curves import learning_curve, predictions, text_curve
+from .objective import objective
 from .style import alt_text, to_html
 
-__all__ = ["alt_text", "heads", "heatmap", "learning_curve", "predictions", "text_curve", "to_html"]
+__all__ = [
+    "alt_text",
+    "heads",
+    "heatmap",
+    "learning_curve",
+    "objective",
+    "predictions",
+    "text_curve",
+    "to_html",
+]

@@ -104,7 +104,7 @@ def write(
             if part is None:
                 continue
             tensors = to_hugging_face(part.state_dict(), part, layout_of(part)[1])
-            tensors = {name: tensor.detach().cpu().to(dtype).contiguous().clone() for name, tensor in tensors.items()}
+            tensors = {n: t.detach().cpu().to(dtype).contiguous().clone() for n, t in tensors.items()}
             (fresh / place).mkdir(exist_ok=True)
             save_file(tensors, fresh / place / "model.safetensors", metadata={"format": "pt"})
             (fresh / place / "config.json").write_text(json.dumps(hf_config(part, extra), indent=2) + "\n")
