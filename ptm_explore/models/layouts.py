@@ -292,19 +292,16 @@ XLNET = Layout(
 
 def _gpt(tokens: str, positions: str) -> tuple[Rule, ...]:
     block = "transformer.h.{i}."
+    linear = {"attention.qkv": "attn.c_attn", "attention.out": "attn.c_proj"}
+    linear |= {"ffn.up": "mlp.c_fc", "ffn.down": "mlp.c_proj"}
+    layer = "body.layers.{i}."
     return (
         Rule("body.embeddings.tokens.weight", (f"transformer.{tokens}.weight",), SAME),
         Rule("body.embeddings.positions.weight", (f"transformer.{positions}.weight",), SAME),
-        Rule("body.layers.{i}.attention.qkv.weight", (block + "attn.c_attn.weight",), TRANSPOSED),
-        Rule("body.layers.{i}.attention.qkv.bias", (block + "attn.c_attn.bias",), SAME),
-        Rule("body.layers.{i}.attention.out.weight", (block + "attn.c_proj.weight",), TRANSPOSED),
-        Rule("body.layers.{i}.attention.out.bias", (block + "attn.c_proj.bias",), SAME),
-        Rule("body.layers.{i}.ffn.up.weight", (block + "mlp.c_fc.weight",), TRANSPOSED),
-        Rule("body.layers.{i}.ffn.up.bias", (block + "mlp.c_fc.bias",), SAME),
-        Rule("body.layers.{i}.ffn.down.weight", (block + "mlp.c_proj.weight",), TRANSPOSED),
-        Rule("body.layers.{i}.ffn.down.bias", (block + "mlp.c_proj.bias",), SAME),
-        *both("body.layers.{i}.attention_norm", block + "ln_1"),
-        *both("body.layers.{i}.ffn_norm", block + "ln_2"),
+        *(Rule(f"{layer}{a}.weight", (f"{block}{b}.weight",), TRANSPOSED) for a, b in linear.items()),
+        *(Rule(f"{layer}{a}.bias", (f"{block}{b}.bias",), SAME) for a, b in linear.items()),
+        *both(layer + "attention_norm", block + "ln_1"),
+        *both(layer + "ffn_norm", block + "ln_2"),
         *both("body.norm", "transformer.ln_f"),
         *both("task_head", "classifier"),
     )

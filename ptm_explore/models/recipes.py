@@ -165,12 +165,7 @@ _WAYS: dict[str, dict[str, Any]] = {
 _MINI: dict[str, Any] = {"vocab_size": 4096, "d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512}
 _MINI |= {"max_len": 512, "dropout": 0.0, "attention_dropout": 0.0}
 # the shape of bert-small, where a paper has no small model
-_SMALL: dict[str, Any] = {
-    "d_model": 512,
-    "n_layers": 4,
-    "n_heads": 8,
-    "d_ff": 2048,
-}
+_SMALL: dict[str, Any] = {"d_model": 512, "n_layers": 4, "n_heads": 8, "d_ff": 2048}
 
 _PRESETS: dict[str, Mapping[str, Config]] = {
     "bert": bert.PRESETS,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ptm_explore import figures
-from ptm_explore.widgets import FillWidget
+from ptm_explore.widgets import FillWidget, OrderWidget, ReplacedWidget
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ HOSTILE = [
     "x" * 10_000,
 ]
 
-# anywidget's side of a model: get, set, save_changes, on, off; `python` answers what the page saves.
+# anywidget's side of a model: get, set, save_changes, on, off; `saved` holds the text at each saving.
 START = """async ({ esm, css, state }) => {
   document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
   const listeners = {};
@@ -67,6 +67,20 @@ def page(browser):
     yield page
     page.close()
     assert [problem for problem in problems if not problem.startswith(("file:", "blob:"))] == []
+
+
+@pytest.fixture
+def start(page):
+    """Starts the page code of a widget class on a state, without its Python."""
+
+    def start(widget, **state):
+        state = {"error": "", "label": "A widget", **state}
+        blank = widget.__new__(widget)
+        page.set_content("<main id=here></main>")
+        page.evaluate(START, {"esm": widget._esm.fget(blank), "css": widget._css.fget(blank), "state": state})
+        return page
+
+    return start
 
 
 @pytest.fixture
@@ -150,6 +164,106 @@ def test_focus_is_visible(fill):
     page = fill("a", [])
     page.keyboard.press("Tab")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+ORDER = {
+    "tokens": ["a", "<b>", "c", "<sep>"],
+    "special": [3],
+    "order": [2, 0],
+    "answer": {
+        "order": [2, 0],
+        "content": [[1, 1, 1, 1], [0, 1, 0, 1], [0, 1, 1, 1], [0, 1, 0, 1]],
+        "query": [[0, 1, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]],
+        "nats": [0.6931, 9.0],
+    },
+}
+
+
+def test_an_order_is_pressed_and_both_masks_are_shown(start):
+    page = start(OrderWidget, **ORDER)
+    tokens = page.locator(".ptm-tokens button")
+    assert tokens.all_text_contents() == ["a 2", "<b>", "c 1", "<sep>"]
+    pressed = [tokens.nth(i).get_attribute("aria-pressed") for i in range(4)]
+    assert pressed == ["true", "false", "true", "false"]
+    assert tokens.nth(3).is_disabled()
+    lines = page.locator(".ptm-order li").all_text_contents()
+    assert lines == ["c 50.0 % (0.69 nats), seen: <b><sep>", "a < 0.1 % (9.00 nats), seen: <b>c<sep>"]
+    assert page.get_by_text("All 2 together: 9.69 nats.").is_visible()
+    content, query = page.locator("table").all()
+    assert content.locator(".ptm-seen").count() == 4 + 2 + 3 + 2
+    assert query.locator(".ptm-asked").count() == 3 + 2
+    assert query.get_by_title("c sees <b>").count() == 1
+    tokens.nth(1).click()
+    assert page.evaluate("model.get('order')") == [2, 0, 1]
+    assert page.locator(".ptm-results").get_attribute("aria-busy") == "true"
+    page.evaluate("model.update({ error: 'no' })")  # the answer stays as it was
+    assert page.locator(".ptm-results").get_attribute("aria-busy") == "false"
+    tokens.nth(2).click()
+    assert page.evaluate("model.get('order')") == [0, 1]
+    page.get_by_role("button", name="Left to right").click()
+    assert page.evaluate("model.get('order')") == [0, 1, 2]
+    page.get_by_role("button", name="Shuffle all").click()
+    assert sorted(page.evaluate("model.get('order')")) == [0, 1, 2]
+    page.get_by_role("button", name="Clear").click()
+    page.evaluate("model.update({ answer: {} })")
+    assert page.get_by_text("Everything is given").is_visible()
+    page.evaluate("stop()")
+    assert page.evaluate("model.listening()") == 0
+
+
+GAME = {
+    "tokens": ["[CLS]", "a", "<b>", "c"],
+    "special": [0],
+    "wanted": 1,
+    "round": 0,
+    "marks": [],
+    "verdict": {},
+    "score": {"you": 0, "discriminator": 0, "chance": 0, "of": 0},
+}
+
+
+def test_the_replaced_token_game(start):
+    page = start(ReplacedWidget, **GAME)
+    check, further = (page.get_by_role("button", name=name) for name in ("Check", "Next text"))
+    tokens = page.locator(".ptm-tokens button")
+    assert page.get_by_text("1 token was replaced. Marked: 0.").is_visible()
+    assert check.is_disabled()
+    assert further.is_disabled()
+    assert tokens.nth(0).is_disabled()
+    tokens.nth(1).click()
+    tokens.nth(2).click()
+    assert check.is_disabled()  # one too many
+    tokens.nth(1).click()
+    check.click()
+    assert page.evaluate("model.get('marks')") == [2]
+    verdict = {"originals": {"2": "<i>"}, "suspicion": [0, 0.1, 0.2, 0.7], "suspects": [3]}
+    score = {"you": 1, "discriminator": 0, "chance": 1 / 3, "of": 1}
+    page.evaluate("changes => model.update(changes)", {"verdict": verdict, "score": score})
+    rows = page.locator("tbody tr").all_text_contents()
+    assert rows == ["<b>instead of <i>marked (20 %)", "coriginalmarked (70 %)"]
+    found = "Found so far, of 1: you 1, the discriminator 0, guessing 0.3 on average."
+    assert page.get_by_text(found).is_visible()
+    tokens.nth(1).click()  # what is known cannot be guessed
+    assert tokens.nth(1).get_attribute("aria-pressed") == "false"
+    further.click()
+    assert page.evaluate("model.get('round')") == 1
+    page.evaluate("model.update({ tokens: ['x', 'y'], special: [], wanted: 2, marks: [], verdict: {} })")
+    assert page.get_by_text("2 tokens were replaced. Marked: 0.").is_visible()
+    assert page.locator("tbody").count() == 0
+    page.evaluate("stop()")
+    assert page.evaluate("model.listening()") == 0
+
+
+@pytest.mark.parametrize("token", HOSTILE)
+def test_hostile_tokens_in_order_and_game_are_text(start, token):
+    answer = {**ORDER["answer"], "order": [0], "nats": [1.0]}
+    page = start(OrderWidget, **ORDER | {"tokens": [token] * 4, "answer": answer})
+    assert page.locator("#here img, #here script").count() == 0
+    verdict = {"originals": {"2": token}, "suspicion": [0, 0, 0, 0], "suspects": [2]}
+    page = start(ReplacedWidget, **GAME | {"tokens": [token] * 4, "verdict": verdict})
+    assert page.locator("tbody th").text_content() == token
+    assert page.locator("#here img, #here script").count() == 0
+    assert page.evaluate("window.hit") is None
 
 
 def test_figures_show_tokens_literally(page, tmp_path):

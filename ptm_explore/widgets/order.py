@@ -1,0 +1,83 @@
+"""Pick the order in which a permutation language model predicts, and see who may see whom."""
+
+import html
+import itertools
+
+import torch
+import traitlets
+
+from ..errors import PtmError
+from ..objectives.plm import in_order, ranks
+from ..text.batches import Row, collate
+from .base import PtmWidget
+
+MOST = 24  # tokens; more would not fit beside their masks
+
+
+class OrderWidget(PtmWidget):
+    """The tokens of a text as buttons; pressed one after the other, they become a factorisation order. Below,
+    what each prediction may see, how probable `model`, an XLNet, holds the token that stands there, and both
+    masks: of the content stream and of the query stream (`objectives.plm`)."""
+
+    module = "order.js"
+    tokens: traitlets.List = traitlets.List(help="of the text, special ones included").tag(sync=True)
+    special: traitlets.List = traitlets.List(help="positions that are always given").tag(sync=True)
+    order: traitlets.List = traitlets.List(help="positions, the first to be predicted first").tag(sync=True)
+    answer = traitlets.Dict(
+        help='{"order": [...], "content": T x T, "query": T x T, "nats": [one a prediction]}'
+    ).tag(sync=True)
+
+    def __init__(self, model, text: str, order=()):
+        if getattr(model, "family", None) != "xlnet":
+            found = getattr(model, "family", type(model).__name__)
+            raise PtmError(f"an order needs an XLNet, such as ptm.load('xlnet-mini'), not {found}")
+        encoded = model.encode(text)
+        ids, special = encoded.ids[0], encoded.special[0].nonzero().flatten().tolist()
+        if len(ids) > MOST:
+            raise PtmError(f"this text has {len(ids)} tokens; masks are readable up to {MOST}: shorten it")
+        self._net = model.net
+        self._batch = collate([Row(ids.numpy())], model.tokenizer, [0])
+        tokens = encoded.tokens[0]
+        super().__init__(tokens=tokens, special=special, order=list(order), label="Factorisation order")
+        self._show()
+        self.observe(lambda _change: self._show(), "order")
+
+    def _show(self) -> None:
+        with self.hold_sync(), self.reporting():
+            self.answer = {}
+            if self.order:
+                self.answer = self._answer(self.order)
+
+    @torch.inference_mode()
+    def _answer(self, order: list[int]) -> dict:
+        rank = ranks(order, len(self.tokens))
+        given = [place for place in order if place in self.special]
+        if given:
+            raise PtmError(f"{self.tokens[given[0]]} is a special token, which is always given; leave it out")
+        batch = in_order(self._batch, rank[None])
+        device = self._net.body.query.device
+        out = self._net(
+            batch.input_ids.to(device), queries=batch.at.to(device), visible=batch.visible.to(device)
+        )
+        logprobs = out.logits.float().log_softmax(-1).cpu()
+        nats = -logprobs[torch.arange(len(order)), batch.targets]  # at ascending positions
+        rows = {place: float(loss) for place, loss in zip(batch.at.tolist(), nats, strict=True)}
+        itself = torch.eye(len(rank), dtype=torch.bool)
+        return {
+            "order": order,
+            "content": (batch.visible[0] | itself).int().tolist(),
+            "query": (batch.visible[0] & (rank >= 0)[:, None]).int().tolist(),
+            "nats": [rows[place] for place in order],
+        }
+
+    def _html(self) -> str:
+        cells = "".join(f"<li><bdi>{html.escape(line)}</bdi></li>" for line in self._sentences())
+        text = f"<p><q>{html.escape(' '.join(self.tokens))}</q></p><ol>{cells}</ol>"
+        return text + (f"<p>{html.escape(self.error)}</p>" if self.error else "")
+
+    def _sentences(self) -> list[str]:
+        lines = []
+        for place, nats in zip(self.answer.get("order", []), self.answer.get("nats", []), strict=True):
+            seen = itertools.compress(self.tokens, self.answer["query"][place])
+            lines.append(f"{self.tokens[place]}, from {' '.join(seen)}: {nats:.2f} nats")
+        return lines

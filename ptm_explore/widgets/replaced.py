@@ -1,0 +1,99 @@
+"""A game: which tokens did the generator replace? Against its own discriminator."""
+
+import html
+
+import torch
+import traitlets
+
+from ..errors import PtmError
+from ..objectives.rtd import Rtd
+from .base import PtmWidget
+
+DRAWS = 50  # attempts at a text before it is given up: a good generator may restore every token
+
+
+class ReplacedWidget(PtmWidget):
+    """One text a round. The generator of `model`, an ELECTRA, redraws `rate` of its tokens; the player marks
+    as many as were replaced, and so does the discriminator: those that it suspects most. What was replaced
+    reaches the page with "Check", not before."""
+
+    module = "replaced.js"
+    tokens: traitlets.List = traitlets.List(help="the text with its replacements").tag(sync=True)
+    special: traitlets.List = traitlets.List(help="positions that are never replaced").tag(sync=True)
+    wanted = traitlets.Int(help="how many were replaced").tag(sync=True)
+    round = traitlets.Int(help="which text; the page counts it up for the next").tag(sync=True)
+    marks: traitlets.List = traitlets.List(help="positions that the player marked").tag(sync=True)
+    verdict = traitlets.Dict(
+        help='{"originals": {position: token}, "suspicion": [T], "suspects": [positions]}; empty before'
+    ).tag(sync=True)
+    score = traitlets.Dict(
+        help='{"you": found so far, "discriminator": ..., "chance": ..., "of": replaced so far}'
+    ).tag(sync=True)
+
+    def __init__(self, model, texts, rate: float = 0.15, seed: int = 0):
+        if not {"rtd", "generator"} <= set(getattr(getattr(model, "net", None), "heads", ())):
+            found = getattr(model, "family", type(model).__name__)
+            raise PtmError(
+                f"the game needs an ELECTRA with its generator, such as ptm.load('electra-mini'), not {found}"
+            )
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        if not texts:
+            raise PtmError("give at least one text to play with")
+        self._model, self._texts, self._seed = model, texts, seed
+        self._goal = Rtd(rate=rate)
+        super().__init__(label="Which tokens were replaced?")
+        self.score = {"you": 0, "discriminator": 0, "chance": 0.0, "of": 0}
+        self._deal()
+        self.observe(lambda _change: self._deal(), "round")
+        self.observe(lambda _change: self._check(), "marks")
+
+    def _deal(self) -> None:
+        with self.hold_sync(), self.reporting():
+            self.marks, self.verdict = [], {}
+            tokenizer, number = self._model.tokenizer, self.round
+            encoded = self._model.encode(self._texts[number % len(self._texts)])
+            ids = encoded.ids[0].tolist()
+            for draw in range(DRAWS):
+                seed = self._seed + number * DRAWS + draw
+                self._drawn = self._goal.describe(ids, tokenizer, seed, self._model.net)
+                changed = self._drawn.seen != self._drawn.original
+                if changed.any():
+                    break
+            else:
+                raise PtmError(f"the generator restored this text {DRAWS} times in a row; give a longer one")
+            self.tokens = tokenizer.tokens(self._drawn.seen.tolist())
+            self.special = encoded.special[0].nonzero().flatten().tolist()
+            self.wanted = int(changed.sum())
+
+    @torch.inference_mode()
+    def _check(self) -> None:
+        """Judges the marks once a round: what is known cannot be guessed again."""
+        if self.verdict or not self.marks:
+            return
+        with self.hold_sync(), self.reporting():
+            seen, original = self._drawn.seen, self._drawn.original
+            replaced = set((seen != original).nonzero().flatten().tolist())
+            marks = {int(place) for place in self.marks} - set(self.special)
+            if len(marks) != self.wanted:
+                raise PtmError(f"{len(marks)} tokens are marked; {self.wanted} were replaced: mark so many")
+            suspicion = self._model(seen[None]).replaced_logits[0].float().sigmoid().cpu()
+            ordinary = torch.tensor([i for i in range(len(seen)) if i not in self.special])
+            suspects = ordinary[suspicion[ordinary].topk(self.wanted).indices].tolist()
+            names = self._model.tokenizer.tokens(original.tolist())
+            self.verdict = {
+                "originals": {str(place): names[place] for place in sorted(replaced)},
+                "suspicion": suspicion.tolist(),
+                "suspects": sorted(suspects),
+            }
+            before = self.score
+            self.score = {
+                "you": before["you"] + len(marks & replaced),
+                "discriminator": before["discriminator"] + len(replaced.intersection(suspects)),
+                "chance": before["chance"] + self.wanted**2 / len(ordinary),
+                "of": before["of"] + self.wanted,
+            }
+
+    def _html(self) -> str:
+        text = f"<p>Which {self.wanted} of these tokens were replaced?</p>"
+        text += f"<p><q><bdi>{html.escape(' '.join(self.tokens))}</bdi></q></p>"
+        return text + (f"<p>{html.escape(self.error)}</p>" if self.error else "")
