@@ -53,7 +53,7 @@ def query_mask(answer):
 @exercise(
     "05.by_key",
     hint="the key at j stands i - j behind the query at i; which column holds the score of that distance?",
-    done="One product for all distances, and a shift of each row by its own place: no (T, T, D) table needed.",
+    done="One product for all distances, and a shift of each row by its own place: no (T, T, D) table.",
 )
 def by_key(answer):
     T = 4
@@ -64,9 +64,7 @@ def by_key(answer):
         answer(scores.clone()),
         at(T - i + j),
         {
-            "does each row begin at its own place? The first T columns are one and the same distance a column": (
-                at(j + 0 * i)
-            ),
+            "does each row begin at its own place? Here a column is one distance for all": at(j + 0 * i),
             "is it off by one? Column 0 is distance T, so distance 0 is column T": at(T - 1 - i + j),
             "is the sign of the distance right? Keys before the query are behind it: i - j is positive": (
                 at((T + i - j).clamp(max=2 * T - 1))
