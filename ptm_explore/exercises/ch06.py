@@ -32,7 +32,7 @@ def positions(answer):
             "do pads keep counting? They all have the position pad_id": real.cumsum(1) + pad,
             "is that BERT's way? Positions from 0 on": torch.arange(T).expand_as(ids),
         },
-        "the positions",
+        "the table of positions",
     )
 
 
