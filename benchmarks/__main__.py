@@ -1,12 +1,19 @@
 """`make bench` or `python -m benchmarks [step] [length] [size]`: ours against `transformers`, alternately in
-one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster."""
+one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
+
+`python -m benchmarks minis DATA` trains the models that come with the package."""
 
 import sys
 
-from benchmarks import speed
+from benchmarks import minis, speed
 
 PARTS = {"step": speed.steps, "length": speed.lengths, "size": speed.sizes}
+COMMANDS = {"minis": minis.main}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PARTS:
-        PARTS[name]()
+    name, *arguments = sys.argv[1:] or [""]
+    if name in COMMANDS:
+        COMMANDS[name](arguments)
+    else:
+        for part in sys.argv[1:] or PARTS:
+            PARTS[part]()
