@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # of a token: as it was, changed, to be predicted; of a pair of positions: unseen, seen, seen and judged by it
 _STRIP = ["#f4f4f4", "#f6c9a5", "#9ecae1"]
 _MASK = ["#f7f7f7", "#c6dbef", "#2171b5"]
-_ROW, _CELL = 30, (24, 64)  # height of a line of tokens; least and greatest width of a cell (pixels)
+# pixels: heights of a line of tokens and of a row of a mask; least and greatest width of a cell; all cells
+_LINE, _ROW, _CELL, _WIDTH = 30, 18, (24, 64), 780
 
 
 def objective(description, tokenizer) -> go.Figure:
@@ -30,9 +31,10 @@ def objective(description, tokenizer) -> go.Figure:
     lines, colours = _lines(description, tokenizer)
     masks = _masks(description)
     T = len(description.original)
-    cell = int(np.clip(900 / T, *_CELL))
-    heights = [_ROW * len(lines), *(min(cell, 36) * T for _ in masks)]
-    gap = 64
+    cell = int(np.clip(_WIDTH / T, *_CELL))
+    tilted = cell < 50  # names of tokens under a mask
+    heights = [_LINE * len(lines), *(_ROW * T for _ in masks)]
+    gap = 100 if tilted else 64
     total = sum(heights) + gap * len(masks)
     fig = style.figure(
         f"{description.objective}: what is seen, what is asked",
@@ -42,14 +44,14 @@ def objective(description, tokenizer) -> go.Figure:
         vertical_spacing=gap / total,
         subplot_titles=["", *masks],
     )
-    _heatmap(fig, 1, colours, _STRIP, 2, list(lines.values()))
+    _heatmap(fig, 1, colours, _STRIP, 2, list(lines.values()), limit=max(3, cell // 7))
     fig.update_yaxes(tickvals=list(range(len(lines))), ticktext=[style.text(n) for n in lines], row=1)
     tokens = tokenizer.tokens(description.seen.tolist())
     for row, mask in enumerate(masks.values(), start=2):
         _heatmap(fig, row, mask, _MASK, 2)
         axis = style.tokens_axis(tokens)
         fig.update_yaxes(title_text="position that looks", **axis, row=row)
-        fig.update_xaxes(tickangle=-60 if cell < 50 else 0, **axis, row=row)
+        fig.update_xaxes(tickangle=-60 if tilted else 0, **axis, row=row)
     fig.update_xaxes(title_text="token that is looked at", row=1 + len(masks))
     fig.update_xaxes(showticklabels=False, ticks="", row=1)
     fig.update_xaxes(showgrid=False)
@@ -72,7 +74,7 @@ def _lines(d, tokenizer) -> tuple[dict[str, list[str]], np.ndarray]:
     elif (judged := d.loss.numpy() & ~wanted).any() or d.objective == "rtd":
         # before the generator has drawn, what was chosen may become anything
         open_ = bool((changed & (d.seen == tokenizer.mask_id).numpy()).any())
-        verdict = np.where(changed, "replaced", "original")
+        verdict = np.where(changed, "no", "yes")
         verdict = np.where(wanted & open_, "?", verdict)
         judged = d.loss.numpy()
         lines["is it the original?"] = np.where(judged, verdict, "").tolist()
@@ -94,11 +96,11 @@ def _masks(d) -> dict[str, np.ndarray]:
     }
 
 
-def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], top: int, texts=None) -> None:
-    """Cells in one colour for each whole number from 0 to `top`."""
+def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], top: int, texts=None, limit=0) -> None:
+    """Cells in one colour for each whole number from 0 to `top`; texts are cut at `limit`, hovering apart."""
     edges = np.linspace(0, 1, top + 2)
     scale = [[edge, colour] for i, colour in enumerate(colours) for edge in edges[i : i + 2]]
-    shown = None if texts is None else [[style.text(text, 10) for text in line] for line in texts]
+    shown = None if texts is None else [[style.text(text, limit) for text in line] for line in texts]
     fig.add_heatmap(
         z=values,
         text=shown,
@@ -110,6 +112,7 @@ def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], top: int, te
         showscale=False,
         xgap=1,
         ygap=1,
+        hovertext=texts and [[style.text(text) for text in line] for line in texts],
         hoverinfo="skip" if shown is None else "text",
         row=row,
         col=1,

@@ -77,7 +77,7 @@ def test_a_discriminator_is_asked_about_every_token(tokenizer, ids):
     first, second = (before.targets >= 0).nonzero().flatten().tolist()[:2]
     drawn.seen[first] = ids[1] if ids[first] != ids[1] else ids[2]  # the other one was guessed
     asked = lines(figures.objective(drawn, tokenizer))["is it the original?"]
-    assert (asked[first], asked[second], asked.count("replaced")) == ("replaced", "original", 1)
+    assert (asked[first], asked[second], asked.count("no")) == ("no", "yes", 1)
 
 
 def test_a_pair_has_its_label(tokenizer, ids):
