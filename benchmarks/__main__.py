@@ -1,14 +1,15 @@
 """`make bench` or `python -m benchmarks [step] [length] [size]`: ours against `transformers`, alternately in
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
-`python -m benchmarks minis DATA` trains the models that come with the package."""
+`python -m benchmarks findings` puts findings of the papers to the test; `python -m benchmarks minis DATA`
+trains the models that come with the package."""
 
 import sys
 
-from benchmarks import minis, speed
+from benchmarks import findings, minis, speed
 
 PARTS = {"step": speed.steps, "length": speed.lengths, "size": speed.sizes}
-COMMANDS = {"minis": minis.main}
+COMMANDS = {"findings": findings.main, "minis": minis.main}
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:] or [""]
