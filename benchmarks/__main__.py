@@ -1,15 +1,16 @@
 """`make bench` or `python -m benchmarks [step] [length] [size]`: ours against `transformers`, alternately in
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
-`python -m benchmarks findings` puts findings of the papers to the test; `python -m benchmarks minis DATA`
+`python -m benchmarks minute` compares warm and cold starts, `python -m benchmarks findings` puts findings of
+the papers to the test, `python -m benchmarks minis DATA`
 trains the models that come with the package."""
 
 import sys
 
-from benchmarks import findings, minis, speed
+from benchmarks import findings, minis, minute, speed
 
 PARTS = {"step": speed.steps, "length": speed.lengths, "size": speed.sizes}
-COMMANDS = {"findings": findings.main, "minis": minis.main}
+COMMANDS = {"findings": findings.main, "minis": minis.main, "minute": minute.main}
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:] or [""]

@@ -99,8 +99,8 @@ def pipeline(
 ) -> Tokenizer:
     """`model` with the normaliser, pre-tokenizer and decoder that the kind was published with.
 
-    `accents` False strips them, None strips them where `lowercase` does, as in BERT; `chinese` sets Chinese
-    characters apart. Both concern WordPiece only.
+    `accents` False strips them; None does what the kind's authors do: WordPiece strips them where it
+    lowercases, unigram always. `chinese` sets Chinese characters apart, in WordPiece.
     """
     backend = Tokenizer(model)
     if kind == "wordpiece":
@@ -117,8 +117,10 @@ def pipeline(
         backend.decoder = decoders.ByteLevel()
     else:
         quotes = [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
-        steps: list = [*quotes, normalizers.NFKD(), normalizers.StripAccents()]
-        backend.normalizer = normalizers.Sequence(steps + [normalizers.Lowercase()] * lowercase)
+        plain = [] if accents else [normalizers.NFKD(), normalizers.StripAccents()]
+        backend.normalizer = normalizers.Sequence(
+            [*quotes, *plain] + [normalizers.Lowercase()] * lowercase  # type: ignore[operator]
+        )
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace("▁", prepend_scheme="always")]
         )

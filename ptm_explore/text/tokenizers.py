@@ -19,6 +19,7 @@ from tokenizers import Tokenizer as Backend
 from ptm_explore.errors import PtmError
 from ptm_explore.text import styles
 from ptm_explore.text.cache import digest
+from ptm_explore.text.spiece import open_spiece
 
 ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 
@@ -244,11 +245,11 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Tokenizer":
-        """From tokenizer.json, from BERT's vocab.txt, or from GPT-2's vocab.json and merges.txt."""
+        """From tokenizer.json, BERT's vocab.txt, GPT-2's vocab.json and merges.txt, or a spiece.model."""
         folder = Path(folder)
         found = cls.find(folder)
         if found is None:
-            known = "tokenizer.json, vocab.txt, and vocab.json with merges.txt"
+            known = "tokenizer.json, vocab.txt, spiece.model, and vocab.json with merges.txt"
             raise PtmError(f"no tokenizer in {folder}: looked for {known}")
         return found
 
@@ -268,6 +269,8 @@ class Tokenizer:
                 backend = _from_vocab_txt(folder / "vocab.txt", config)
             elif {"vocab.json", "merges.txt"} <= names:
                 backend = _from_merges(folder, config)
+            elif "spiece.model" in names:
+                backend = open_spiece(folder / "spiece.model", config)
             else:
                 return None
             return cls(backend, _guessed_roles(backend) | config)

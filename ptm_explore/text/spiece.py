@@ -1,0 +1,71 @@
+"""SentencePiece models (`spiece.model`), the tokenizers of older ALBERT and XLNet checkpoints.
+
+The file is a protocol buffer, of which little is needed: the pieces with their scores, and the table by which
+characters are normalised (github.com/google/sentencepiece, src/sentencepiece_model.proto).
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, models, normalizers
+
+from ptm_explore.errors import PtmError
+from ptm_explore.text import styles
+
+# fields of the messages, and the values that two of them may have
+PIECE, TRAINER, NORMALIZER = 1, 2, 3
+TEXT, SCORE, KIND, UNKNOWN = 1, 2, 3, 2
+MODEL_TYPE, UNIGRAM = 3, 1
+CHARACTERS = 2
+
+
+def open_spiece(path: Path, config: dict) -> Tokenizer:
+    """The tokenizer of a spiece.model, with the special tokens of ALBERT or XLNet, whichever it has."""
+    pieces: list[tuple[str, float]] = []
+    unknown, characters = 0, b""
+    for field, value in _fields(path.read_bytes()):
+        if field == PIECE:
+            piece = dict(_fields(value))
+            if piece.get(KIND) == UNKNOWN:
+                unknown = len(pieces)
+            pieces.append((piece[TEXT].decode(), struct.unpack("<f", piece.get(SCORE, bytes(4)))[0]))
+        elif field == TRAINER and (found := dict(_fields(value)).get(MODEL_TYPE, UNIGRAM)) != UNIGRAM:
+            raise PtmError(f"{path} is a SentencePiece model of type {found}; only unigram models are read")
+        elif field == NORMALIZER:
+            characters = dict(_fields(value)).get(CHARACTERS, b"")
+    style = styles.STYLES["xlnet" if "<cls>" in dict(pieces) else "albert"]
+    config.setdefault("tokenizer_class", style.hf_class)
+    lowercase = config.setdefault("do_lower_case", style.lowercase)
+    model = models.Unigram(pieces, unk_id=unknown)
+    backend = styles.pipeline(model, "unigram", lowercase, config.get("keep_accents", False))
+    if characters:
+        steps = [backend.normalizer, normalizers.Precompiled(characters)]
+        backend.normalizer = normalizers.Sequence(steps)
+    return styles.finish(backend, style)
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each field of a message: a varint as a number, all else as bytes."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        number, wire = divmod(varint(), 8)
+        if wire == 0:
+            yield number, varint()
+            continue
+        size = {1: 8, 5: 4}.get(wire) or varint()
+        yield number, data[at : at + size]
+        at += size
