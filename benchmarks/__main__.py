@@ -1,9 +1,8 @@
 """`make bench` or `python -m benchmarks [step] [length] [size]`: ours against `transformers`, alternately in
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
-`python -m benchmarks minute` compares warm and cold starts, `python -m benchmarks findings` puts findings of
-the papers to the test, `python -m benchmarks minis DATA`
-trains the models that come with the package."""
+`python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers,
+`minis DATA` trains the models that come with the package; each knows `--help`."""
 
 import sys
 
