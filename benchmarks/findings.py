@@ -1,7 +1,8 @@
 """`python -m benchmarks findings`: known findings of the papers, put to the test at mini scale.
 
-Each arm of a comparison is trained from several seeds for the same number of steps. What comes out is printed
-as it comes: every run, then means with 95 % intervals (Student's t over the seeds), whatever they say.
+Each arm of a comparison is trained from several seeds for the same number of steps or tokens. What comes out
+is printed as it comes: every run, then means with 95 % intervals (Student's t over the seeds), whatever they
+say. Times are of one arm after the other, so another load on the machine shows in them.
 
 nsp_sop         a model trained on NSP, examined on SOP, and the reverse (ALBERT, table 5)
 static_dynamic  the same masks at each visit to a few documents, or new ones (RoBERTa, table 1)
@@ -40,6 +41,7 @@ def nsp_sop(corpus: str, seed: int, scale: float) -> Iterator[Run]:
 def _pairs_right(m: ptm.Model, unseen, exam: str) -> float:
     goal, right, asked = objective({exam: {}}), 0, 0
     for batch in heldout_batches(unseen, goal, m.tokenizer, 48):
+        batch = batch.to(m.device)
         right += int(goal.correct(goal.forward(m.net, batch), batch)[exam])
         asked += goal.counts(batch)[exam]
     return right / asked
@@ -88,6 +90,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--only", choices=FINDINGS, action="append", help="may be given more than once")
     parser.add_argument("--scale", type=float, default=1.0, help="of all budgets")
     options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error("--seeds: give 1 or more; 3 or more for intervals that mean something")
     for name in options.only or FINDINGS:
         print(f"\n{name}, {options.corpus}, {options.seeds} seeds", flush=True)
         found: dict[str, list[dict[str, float]]] = {}

@@ -29,7 +29,7 @@ class Rtd(Mlm):
     masked: float = 0.85
     random: float = 0.0
     discriminator: float = 50.0  # weight of its loss beside the generator's
-    over: str = "all"  # tokens that it is asked about: "all", or only the "masked" (section 3.4)
+    over: str = "all"  # tokens that it is asked about: "all", or only the "masked" (table 5)
 
     def __post_init__(self):
         super().__post_init__()

@@ -49,7 +49,7 @@ class ReplacedWidget(PtmWidget):
 
     def _deal(self) -> None:
         with self.hold_sync(), self.reporting():
-            self.marks, self.verdict = [], {}
+            self.marks, self.verdict, self.tokens, self.special, self.wanted = [], {}, [], [], 0
             tokenizer, number = self._model.tokenizer, self.round
             encoded = self._model.encode(self._texts[number % len(self._texts)])
             ids = encoded.ids[0].tolist()
@@ -60,7 +60,10 @@ class ReplacedWidget(PtmWidget):
                 if changed.any():
                     break
             else:
-                raise PtmError(f"the generator restored this text {DRAWS} times in a row; give a longer one")
+                # the page is told of errors that differ from the one before, so the round's number is there
+                raise PtmError(
+                    f"round {number + 1}: the generator restored this text {DRAWS} times; give a longer one"
+                )
             self.tokens = tokenizer.tokens(self._drawn.seen.tolist())
             self.special = encoded.special[0].nonzero().flatten().tolist()
             self.wanted = int(changed.sum())
@@ -68,7 +71,7 @@ class ReplacedWidget(PtmWidget):
     @torch.inference_mode()
     def _check(self) -> None:
         """Judges the marks once a round: what is known cannot be guessed again."""
-        if self.verdict or not self.marks:
+        if self.verdict or not self.marks or not self.wanted:
             return
         with self.hold_sync(), self.reporting():
             seen, original = self._drawn.seen, self._drawn.original

@@ -50,6 +50,7 @@ WRONG = [
     ("06.positions", lambda ids, p: real(ids).cumsum(1) + p, "keep counting"),
     ("06.positions", lambda ids, p: torch.arange(6).expand_as(ids), "BERT's way"),
     ("06.positions", lambda ids, p: ids, "not right yet"),
+    ("06.positions", lambda ids, p: positions(ids, 1), "for pad_id=7"),
     ("06.merge", lambda words: words, "did anything change"),
     ("06.merge", lambda words: merge(words, times=lambda count: 1), "as often as it occurs"),
     ("06.merge", lambda words: merge(words, twice=False), "twice in a word"),

@@ -39,6 +39,7 @@ WRONG = [
     ("07.factorised", lambda V, E, D: V * D + E * D + D, "narrow side"),
     ("07.factorised", lambda V, E, D: V * E + E * D + E, "as long as"),
     ("07.factorised", lambda V, E, D: 1, "not right yet"),
+    ("07.factorised", lambda V, E, D: V * E + E * D + D + 5, "exactly: +5"),
     ("07.shared", lambda make, n: [make() for _ in range(n)], "a new block"),
     ("07.shared", copied, "copies"),
     ("07.shared", wasteful, "garbage"),

@@ -200,8 +200,15 @@ def test_an_order_is_pressed_and_both_masks_are_shown(start):
     assert page.locator(".ptm-results").get_attribute("aria-busy") == "false"
     tokens.nth(2).click()
     assert page.evaluate("model.get('order')") == [0, 1]
-    page.get_by_role("button", name="Left to right").click()
+    older = "{ error: '', answer: { ...model.get('answer'), order: [2, 0] } }"
+    page.evaluate(f"model.update({older})")
+    assert page.locator(".ptm-results").get_attribute("aria-busy") == "true"
+    left_to_right = page.get_by_role("button", name="Left to right")
+    left_to_right.click()
     assert page.evaluate("model.get('order')") == [0, 1, 2]
+    page.evaluate("model.update({ answer: { ...model.get('answer'), order: [0, 1, 2], nats: [1, 2, 3] } })")
+    left_to_right.click()  # nothing new: nothing to wait for
+    assert page.locator(".ptm-results").get_attribute("aria-busy") == "false"
     page.get_by_role("button", name="Shuffle all").click()
     assert sorted(page.evaluate("model.get('order')")) == [0, 1, 2]
     page.get_by_role("button", name="Clear").click()
@@ -236,6 +243,8 @@ def test_the_replaced_token_game(start):
     tokens.nth(1).click()
     check.click()
     assert page.evaluate("model.get('marks')") == [2]
+    tokens.nth(1).click()  # too late
+    assert tokens.nth(1).get_attribute("aria-pressed") == "false"
     verdict = {"originals": {"2": "<i>"}, "suspicion": [0, 0.1, 0.2, 0.7], "suspects": [3]}
     score = {"you": 1, "discriminator": 0, "chance": 1 / 3, "of": 1}
     page.evaluate("changes => model.update(changes)", {"verdict": verdict, "score": score})
@@ -245,11 +254,17 @@ def test_the_replaced_token_game(start):
     assert page.get_by_text(found).is_visible()
     tokens.nth(1).click()  # what is known cannot be guessed
     assert tokens.nth(1).get_attribute("aria-pressed") == "false"
+    assert page.get_by_label("<b>, replaced").count() == 1
     further.click()
     assert page.evaluate("model.get('round')") == 1
+    assert further.is_disabled()  # a second press would skip a text
     page.evaluate("model.update({ tokens: ['x', 'y'], special: [], wanted: 2, marks: [], verdict: {} })")
     assert page.get_by_text("2 tokens were replaced. Marked: 0.").is_visible()
     assert page.locator("tbody").count() == 0
+    failed = "{ error: 'no', tokens: [], special: [], wanted: 0, marks: [], verdict: {} }"
+    page.evaluate(f"model.update({failed})")  # a text that cannot be dealt is passed over
+    assert check.is_disabled()
+    assert further.is_enabled()
     page.evaluate("stop()")
     assert page.evaluate("model.listening()") == 0
 

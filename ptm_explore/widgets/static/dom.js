@@ -24,6 +24,11 @@ export function errorLine(model, stop) {
   return line;
 }
 
+/** Jupyter has its own use for most keys (Enter, arrows, letters in command mode); inside a widget they are ours. */
+export function ours(event) {
+  event.stopPropagation();
+}
+
 /** A line that the style sheet shows when ipywidgets marks the view as cut off from its kernel. */
 export function lostLine() {
   return h("p", { class: "ptm-lost" }, "The kernel has stopped: run this cell again.");

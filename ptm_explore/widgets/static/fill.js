@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine } from "./dom.js";
+import { errorLine, h, lostLine, ours } from "./dom.js";
 
 const PAUSE = 400; // ms without a key press before the model is asked
 
@@ -33,8 +33,7 @@ function render({ model, el }) {
     timer = setTimeout(ask, PAUSE);
   };
   const typed = (event) => {
-    // Jupyter has its own use for most keys (Enter, arrows, letters in command mode); here they are text.
-    event.stopPropagation();
+    ours(event);
     if (event.key === "Enter") ask();
   };
   const input = h("input", { type: "text", spellcheck: "false", dir: "auto", oninput: later, onkeydown: typed });

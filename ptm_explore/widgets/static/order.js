@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine } from "./dom.js";
+import { errorLine, h, lostLine, ours } from "./dom.js";
 
 /** One mask as a table: a row looks, a column is looked at. */
 function mask(title, tokens, cells, order) {
@@ -39,14 +39,17 @@ function predictions(tokens, { order, query, nats }) {
   };
   const total = nats.reduce((sum, x) => sum + x, 0);
   const sum = `All ${order.length} together: ${total.toFixed(2)} nats.`;
-  return [h("ol", { class: "ptm-order" }, ...order.map(line)), h("p", {}, sum)];
+  return h("div", { "aria-live": "polite" }, h("ol", { class: "ptm-order" }, ...order.map(line)), h("p", {}, sum));
 }
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 function render({ model, el }) {
   const stop = [];
   const tokens = model.get("tokens");
   const ordinary = tokens.map((_token, i) => i).filter((i) => !model.get("special").includes(i));
   const choose = (order) => {
+    if (same(order, model.get("order"))) return; // nothing would be sent, and nothing come back
     results.setAttribute("aria-busy", "true");
     model.set("order", order);
     model.save_changes();
@@ -69,7 +72,7 @@ function render({ model, el }) {
     button.disabled = !ordinary.includes(i);
     return { button, rank };
   });
-  const results = h("div", { class: "ptm-results", "aria-live": "polite" });
+  const results = h("div", { class: "ptm-results" });
 
   const showOrder = () => {
     const order = model.get("order");
@@ -82,22 +85,25 @@ function render({ model, el }) {
   const show = () => {
     const answer = model.get("answer");
     const asked = answer.order ?? [];
+    if (!model.get("error") && !same(asked, model.get("order"))) return; // to an order that was pressed before
     results.setAttribute("aria-busy", "false");
     if (asked.length === 0) {
       results.replaceChildren(h("p", {}, "Everything is given. Press tokens in the order of their prediction."));
       return;
     }
     results.replaceChildren(
-      ...predictions(tokens, answer),
+      predictions(tokens, answer),
       h(
-        "div",
-        { class: "ptm-masks" },
+        "div", // the list above says it all in words
+        { class: "ptm-masks", "aria-hidden": "true" },
         mask("Content stream: what a state is made of", tokens, answer.content, []),
         mask("Query stream: what a prediction may see", tokens, answer.query, asked),
       ),
     );
   };
-  const idle = () => results.setAttribute("aria-busy", "false");
+  const idle = () => {
+    if (model.get("error")) results.setAttribute("aria-busy", "false");
+  };
   const events = { "change:order": showOrder, "change:answer": show, "change:error": idle };
   for (const [event, listener] of Object.entries(events)) {
     model.on(event, listener);
@@ -108,7 +114,7 @@ function render({ model, el }) {
   el.append(
     h(
       "div",
-      { class: "ptm-widget", role: "group", "aria-label": model.get("label") },
+      { class: "ptm-widget", role: "group", "aria-label": model.get("label"), onkeydown: ours },
       h("div", { class: "ptm-tokens" }, ...buttons.map(({ button }) => button)),
       h(
         "div",

@@ -1,16 +1,19 @@
-import { errorLine, h, lostLine } from "./dom.js";
+import { errorLine, h, lostLine, ours } from "./dom.js";
 
 const percent = (x) => `${(100 * x).toFixed(0)} %`;
 
 function render({ model, el }) {
   const stop = [];
-  let marked = new Set();
+  let marked = new Set(); // by this player; what was checked stands in the model's `marks`
+  let waiting = false; // for the kernel's answer
   let buttons = [];
   const text = h("div", { class: "ptm-tokens" });
   const task = h("p", {});
   const results = h("div", { class: "ptm-results", "aria-live": "polite" });
 
   const send = (name, value) => {
+    waiting = true;
+    count();
     model.set(name, value);
     model.save_changes();
   };
@@ -22,20 +25,20 @@ function render({ model, el }) {
     const wanted = model.get("wanted");
     const words = wanted === 1 ? "1 token was replaced" : `${wanted} tokens were replaced`;
     task.textContent = `${words}. Marked: ${marked.size}.`;
-    check.disabled = done() || marked.size !== wanted;
-    next.disabled = !done();
+    check.disabled = waiting || done() || wanted === 0 || marked.size !== wanted;
+    next.disabled = waiting || !(done() || wanted === 0);
   };
   const toggle = (i) => {
-    if (done()) return;
+    if (waiting || done()) return;
     if (!marked.delete(i)) marked.add(i);
     buttons[i].setAttribute("aria-pressed", String(marked.has(i)));
     count();
   };
   const deal = () => {
     const special = model.get("special");
-    marked = new Set();
+    [waiting, marked] = [false, new Set(model.get("marks"))];
     buttons = model.get("tokens").map((token, i) => {
-      const button = h("button", { type: "button", "aria-pressed": "false", onclick: () => toggle(i) });
+      const button = h("button", { type: "button", "aria-pressed": String(marked.has(i)), onclick: () => toggle(i) });
       button.append(h("bdi", {}, token));
       button.disabled = special.includes(i);
       return button;
@@ -46,11 +49,14 @@ function render({ model, el }) {
   };
   const show = () => {
     if (!done()) return deal();
+    waiting = false;
     count();
     const { originals, suspicion, suspects } = model.get("verdict");
     const tokens = model.get("tokens");
     buttons.forEach((button, i) => {
-      if (i in originals) button.classList.add("ptm-replaced");
+      if (!(i in originals)) return;
+      button.classList.add("ptm-replaced");
+      button.setAttribute("aria-label", `${tokens[i]}, replaced`);
     });
     const row = (i) =>
       h(
@@ -70,7 +76,11 @@ function render({ model, el }) {
       h("p", {}, `${found}guessing ${chance.toFixed(1)} on average.`),
     );
   };
-  const events = { "change:tokens": deal, "change:verdict": show, "change:score": show };
+  const failed = () => {
+    waiting = false;
+    count();
+  };
+  const events = { "change:tokens": deal, "change:verdict": show, "change:score": show, "change:error": failed };
   for (const [event, listener] of Object.entries(events)) {
     model.on(event, listener);
     stop.push(() => model.off(event, listener));
@@ -78,7 +88,7 @@ function render({ model, el }) {
   el.append(
     h(
       "div",
-      { class: "ptm-widget", role: "group", "aria-label": model.get("label") },
+      { class: "ptm-widget", role: "group", "aria-label": model.get("label"), onkeydown: ours },
       task,
       text,
       h("div", { class: "ptm-actions" }, check, next),
