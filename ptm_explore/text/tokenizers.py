@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Encoding, models
+from tokenizers import Encoding
 from tokenizers import Tokenizer as Backend
 
 from ptm_explore.errors import PtmError
-from ptm_explore.text import styles
+from ptm_explore.text import styles, vocab_files
 from ptm_explore.text.cache import digest
-from ptm_explore.text.spiece import open_spiece
 
 ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 
@@ -266,11 +265,11 @@ class Tokenizer:
             if "tokenizer.json" in names:
                 backend = Backend.from_file(str(folder / "tokenizer.json"))
             elif "vocab.txt" in names:
-                backend = _from_vocab_txt(folder / "vocab.txt", config)
+                backend = vocab_files.from_vocab_txt(folder / "vocab.txt", config)
             elif {"vocab.json", "merges.txt"} <= names:
-                backend = _from_merges(folder, config)
+                backend = vocab_files.from_merges(folder, config)
             elif "spiece.model" in names:
-                backend = open_spiece(folder / "spiece.model", config)
+                backend = vocab_files.from_spiece(folder / "spiece.model", config)
             else:
                 return None
             return cls(backend, _guessed_roles(backend) | config)
@@ -357,30 +356,6 @@ def _longest_first(encoding: Encoding, max_len: int) -> list[int]:
         first, second = (shorter, room - shorter) if first <= second else (room - shorter, shorter)
     keep = set(places[0][:first] + places[1][:second])
     return [i for i, s in enumerate(sources) if s is None or i in keep]
-
-
-def _from_vocab_txt(path: Path, config: dict) -> Backend:
-    pieces = path.read_text("utf-8").split("\n")
-    vocab = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece}
-    model = models.WordPiece(vocab, unk_token="[UNK]")
-    config.setdefault("tokenizer_class", "BertTokenizer")
-    strip = config.get("strip_accents")
-    backend = styles.pipeline(
-        model,
-        "wordpiece",
-        config.setdefault("do_lower_case", True),
-        None if strip is None else not strip,
-        config.get("tokenize_chinese_chars", True),
-    )
-    return styles.finish(backend, styles.STYLES["bert"])
-
-
-def _from_merges(folder: Path, config: dict) -> Backend:
-    model = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    backend = styles.pipeline(model, "bpe", lowercase=False)
-    style = styles.STYLES["roberta" if backend.token_to_id("<mask>") is not None else "gpt2"]
-    config.setdefault("tokenizer_class", style.hf_class)
-    return styles.finish(backend, style)
 
 
 def _guessed_roles(backend: Backend) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""SentencePiece models (`spiece.model`), the tokenizers of older ALBERT and XLNet checkpoints.
+"""Tokenizers from the files of older checkpoints: vocab.txt (WordPiece), vocab.json and merges.txt (BPE), and
+spiece.model (SentencePiece).
 
-The file is a protocol buffer, of which little is needed: the pieces with their scores, and the table by which
-characters are normalised (github.com/google/sentencepiece, src/sentencepiece_model.proto).
+A spiece.model is a protocol buffer, of which little is needed: the pieces with their scores, and the table by
+which characters are normalised (github.com/google/sentencepiece, src/sentencepiece_model.proto).
 """
 
 import struct
@@ -21,8 +22,34 @@ MODEL_TYPE, UNIGRAM = 3, 1
 CHARACTERS = 2
 
 
-def open_spiece(path: Path, config: dict) -> Tokenizer:
-    """The tokenizer of a spiece.model, with the special tokens of ALBERT or XLNet, whichever it has."""
+def from_vocab_txt(path: Path, config: dict) -> Tokenizer:
+    """BERT's; `config` is what tokenizer_config.json says, and is given what it leaves out."""
+    pieces = path.read_text("utf-8").split("\n")
+    vocab = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece}
+    model = models.WordPiece(vocab, unk_token="[UNK]")
+    config.setdefault("tokenizer_class", "BertTokenizer")
+    strip = config.get("strip_accents")
+    backend = styles.pipeline(
+        model,
+        "wordpiece",
+        config.setdefault("do_lower_case", True),
+        None if strip is None else not strip,
+        config.get("tokenize_chinese_chars", True),
+    )
+    return styles.finish(backend, styles.STYLES["bert"])
+
+
+def from_merges(folder: Path, config: dict) -> Tokenizer:
+    """GPT-2's or RoBERTa's, whichever special tokens are there."""
+    model = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    backend = styles.pipeline(model, "bpe", lowercase=False)
+    style = styles.STYLES["roberta" if backend.token_to_id("<mask>") is not None else "gpt2"]
+    config.setdefault("tokenizer_class", style.hf_class)
+    return styles.finish(backend, style)
+
+
+def from_spiece(path: Path, config: dict) -> Tokenizer:
+    """ALBERT's or XLNet's, whichever special tokens are there."""
     pieces: list[tuple[str, float]] = []
     unknown, characters = 0, b""
     for field, value in _fields(path.read_bytes()):
