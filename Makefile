@@ -56,7 +56,7 @@ test-slow: $(INSTALLED)  ## only the slow tests
 	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
 
 notebooks: $(INSTALLED)  ## run every chapter from a clean kernel; times and memory in test-artefacts/chapters.json
-	@$(BIN)/python -m pytest tests/notebooks $(TEST_ARGS)
+	@PTM_BUDGET_SCALE=1 $(BIN)/python -m pytest tests/notebooks $(TEST_ARGS)
 
 bench: $(INSTALLED)  ## run the benchmarks
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -21,6 +21,7 @@ class Run:
     peak_mb: float
     refused: list[str]  # hosts outside this machine that the kernel wanted to reach
     notebook: object
+    budget_scale: float
 
 
 def pytest_generate_tests(metafunc):
@@ -47,6 +48,7 @@ def _run(path: Path, tmp_path: Path, timeout: float) -> Run:
         "PTM_CACHE": str(tmp_path / "cache"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "HF_HUB_OFFLINE": "1",
+        "PTM_BUDGET_SCALE": os.environ.get("PTM_BUDGET_SCALE", "0.3"),  # `make notebooks` has them whole
     }
     client = NotebookClient(
         nbformat.read(path, as_version=4),
@@ -60,7 +62,7 @@ def _run(path: Path, tmp_path: Path, timeout: float) -> Run:
         client.execute(env=environment)
     seconds = time.perf_counter() - start
     hosts = refused.read_text().split() if refused.exists() else []
-    return Run(seconds, peak.megabytes, hosts, client.nb)
+    return Run(seconds, peak.megabytes, hosts, client.nb, float(environment["PTM_BUDGET_SCALE"]))
 
 
 class Peak:
