@@ -4,10 +4,11 @@ DATA is a folder that holds `wikipedia_en/` and `storybooks/`. One mini after th
 forty minutes on one core. A run that was killed goes on where it was, and one that is done stays."""
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
+
+import torch
 
 import ptm_explore as ptm
 from ptm_explore.figures import text_curve
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> None:
     for name in options.names:
         run = RUNS / name
         if not (run / "config.json").is_file():
-            os.environ["OMP_NUM_THREADS"] = "1"  # as many cores as you like train as many minis, side by side
+            torch.set_num_threads(1)  # as many cores as you like train as many minis, side by side
             corpus = " + ".join(str(options.data / file) for file in FILES)
             ptm.pretrain(name, corpus, BUDGETS[name], out=run, resume=True, **SETTINGS)
         ship(name, run)

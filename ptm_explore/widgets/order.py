@@ -7,8 +7,7 @@ import torch
 import traitlets
 
 from ..errors import PtmError
-from ..objectives.plm import in_order, ranks
-from ..text.batches import Row, collate
+from ..objectives.plm import Plm
 from .base import PtmWidget
 
 MOST = 24  # tokens; more would not fit beside their masks
@@ -35,8 +34,7 @@ class OrderWidget(PtmWidget):
         ids, special = encoded.ids[0], encoded.special[0].nonzero().flatten().tolist()
         if len(ids) > MOST:
             raise PtmError(f"this text has {len(ids)} tokens; masks are readable up to {MOST}: shorten it")
-        self._net = model.net
-        self._batch = collate([Row(ids.numpy())], model.tokenizer, [0])
+        self._model, self._ids = model, ids.tolist()
         tokens = encoded.tokens[0]
         super().__init__(tokens=tokens, special=special, order=list(order), label="Factorisation order")
         self._show()
@@ -50,24 +48,20 @@ class OrderWidget(PtmWidget):
 
     @torch.inference_mode()
     def _answer(self, order: list[int]) -> dict:
-        rank = ranks(order, len(self.tokens))
+        described = Plm().describe(self._ids, self._model.tokenizer, order=order)
         given = [place for place in order if place in self.special]
         if given:
             raise PtmError(f"{self.tokens[given[0]]} is a special token, which is always given; leave it out")
-        batch = in_order(self._batch, rank[None])
-        device = self._net.body.query.device
-        out = self._net(
-            batch.input_ids.to(device), queries=batch.at.to(device), visible=batch.visible.to(device)
-        )
-        logprobs = out.logits.float().log_softmax(-1).cpu()
-        nats = -logprobs[torch.arange(len(order)), batch.targets]  # at ascending positions
-        rows = {place: float(loss) for place, loss in zip(batch.at.tolist(), nats, strict=True)}
-        itself = torch.eye(len(rank), dtype=torch.bool)
+        ids, visible, device = described.original, described.visible, self._model.device
+        at = (described.order >= 0).nonzero().flatten()
+        out = self._model.net(ids[None].to(device), queries=at.to(device), visible=visible[None].to(device))
+        nats = -out.logits.float().log_softmax(-1).cpu()[torch.arange(len(at)), ids[at]]
+        by_place = dict(zip(at.tolist(), nats.tolist(), strict=True))
         return {
             "order": order,
-            "content": (batch.visible[0] | itself).int().tolist(),
-            "query": (batch.visible[0] & (rank >= 0)[:, None]).int().tolist(),
-            "nats": [rows[place] for place in order],
+            "content": visible.int().tolist(),
+            "query": described.query.int().tolist(),
+            "nats": [by_place[place] for place in order],
         }
 
     def _html(self) -> str:
