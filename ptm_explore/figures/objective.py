@@ -44,11 +44,11 @@ def objective(description, tokenizer) -> go.Figure:
         vertical_spacing=gap / total,
         subplot_titles=["", *masks],
     )
-    _heatmap(fig, 1, colours, _STRIP, 2, list(lines.values()), limit=max(3, cell // 7))
+    _heatmap(fig, 1, colours, _STRIP, list(lines.values()), limit=max(3, cell // 7))
     fig.update_yaxes(tickvals=list(range(len(lines))), ticktext=[style.text(n) for n in lines], row=1)
     tokens = tokenizer.tokens(description.seen.tolist())
     for row, mask in enumerate(masks.values(), start=2):
-        _heatmap(fig, row, mask, _MASK, 2)
+        _heatmap(fig, row, mask, _MASK)
         axis = style.tokens_axis(tokens)
         fig.update_yaxes(title_text="position that looks", **axis, row=row)
         fig.update_xaxes(tickangle=-60 if tilted else 0, **axis, row=row)
@@ -71,7 +71,7 @@ def _lines(d, tokenizer) -> tuple[dict[str, list[str]], np.ndarray]:
     if d.label is not None:
         lines["of the pair"] = [f"label {d.label}" if i == 0 else "" for i in range(len(wanted))]
         colours.append(2 * (np.arange(len(wanted)) == 0))
-    elif (judged := d.loss.numpy() & ~wanted).any() or d.objective == "rtd":
+    elif (d.loss.numpy() & ~wanted).any() or d.objective == "rtd":
         # before the generator has drawn, what was chosen may become anything
         open_ = bool((changed & (d.seen == tokenizer.mask_id).numpy()).any())
         verdict = np.where(changed, "no", "yes")
@@ -96,9 +96,9 @@ def _masks(d) -> dict[str, np.ndarray]:
     }
 
 
-def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], top: int, texts=None, limit=0) -> None:
-    """Cells in one colour for each whole number from 0 to `top`; texts are cut at `limit`, hovering apart."""
-    edges = np.linspace(0, 1, top + 2)
+def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], texts=None, limit=0) -> None:
+    """Cells in one colour for each whole number from 0 on; texts are cut at `limit`, hovering apart."""
+    edges = np.linspace(0, 1, len(colours) + 1)
     scale = [[edge, colour] for i, colour in enumerate(colours) for edge in edges[i : i + 2]]
     shown = None if texts is None else [[style.text(text, limit) for text in line] for line in texts]
     fig.add_heatmap(
@@ -107,7 +107,7 @@ def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], top: int, te
         texttemplate=None if shown is None else "%{text}",
         textfont={"color": style.INK, "size": 12},
         zmin=0,
-        zmax=top,
+        zmax=len(colours) - 1,
         colorscale=scale,
         showscale=False,
         xgap=1,
