@@ -12,7 +12,7 @@ import lzma
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -23,6 +23,7 @@ PREFERRED = ("text", "content", "sentence", "body", "document", "article", "pass
 PEEK = 50  # rows read to guess the text field
 BOM = b"\xef\xbb\xbf"  # what Windows puts before UTF-8
 COMPRESSIONS = (".gz", ".xz", ".zst")
+Bad = Callable[[int, str], None]  # what becomes of a line that cannot be used: its number, "broken" or ...
 
 
 def format_of(path: Path) -> str | None:
@@ -88,7 +89,7 @@ def from_rows(rows: Iterable[dict], text_field: str | None, where: object, skipp
             yield text
 
 
-def _open(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> BinaryIO:
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
@@ -107,7 +108,7 @@ def _text(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]
     """Runs of paragraphs, cut at a blank line after DOCUMENT characters, or at any line after twice that."""
     lines: list[str] = []
     size = 0
-    with _open(path) as stream:
+    with open_bytes(path) as stream:
         for raw in _lines(stream):
             try:
                 line = raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
@@ -154,55 +155,65 @@ def _last_character(piece: bytes) -> int:
 
 
 def _jsonl(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
-    def rows() -> Iterator[dict]:
-        with _open(path) as stream:
-            for number, raw in enumerate(stream):
-                if number == 0:
-                    raw = raw.removeprefix(BOM)
-                if not raw.strip():
-                    continue
-                try:
-                    row = json.loads(raw.decode("utf-8"))
-                except UnicodeDecodeError:
-                    skipped["undecodable"] += 1
-                except (ValueError, RecursionError):
-                    skipped["broken"] += 1
-                else:
-                    if isinstance(row, dict):
-                        yield row
-                    elif isinstance(row, str):  # a bare JSON string is a document
-                        yield {text_field or "text": row}
-                    else:
-                        skipped["broken"] += 1
+    rows = jsonl_rows(path, _counting(skipped), text_field or "text")
+    return from_rows((row for _, row in rows), text_field, path, skipped)
 
-    return from_rows(rows(), text_field, path, skipped)
+
+def jsonl_rows(path: Path, bad: Bad, bare: str = "text") -> Iterator[tuple[int, dict]]:
+    """(line, row) of JSON lines; a bare string is a row with the one field `bare`."""
+    with open_bytes(path) as stream:
+        for line, raw in enumerate(stream, 1):
+            if line == 1:
+                raw = raw.removeprefix(BOM)
+            if not raw.strip():
+                continue
+            try:
+                row = json.loads(raw.decode("utf-8"))
+            except UnicodeDecodeError:
+                bad(line, "undecodable")
+            except (ValueError, RecursionError):
+                bad(line, "broken")
+            else:
+                row = {bare: row} if isinstance(row, str) else row
+                if isinstance(row, dict):
+                    yield line, row
+                else:
+                    bad(line, "broken")
 
 
 def _table(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
-    """CSV as spreadsheets write it; in TSV a quote is an ordinary character unless it wraps a whole field."""
+    return from_rows((row for _, row in table_rows(path, _counting(skipped))), text_field, path, skipped)
+
+
+def table_rows(path: Path, bad: Bad) -> Iterator[tuple[int, dict]]:
+    """(line, row) of CSV as spreadsheets write it; in TSV a quote is an ordinary character unless it wraps a
+    whole field. Undecodable bytes come as lone surrogates."""
     tabs = format_of(path) == ".tsv"
+    csv.field_size_limit(2**31 - 1)  # the default ends at 131,072 characters
+    with io.TextIOWrapper(open_bytes(path), "utf-8-sig", errors="surrogateescape", newline="") as stream:
+        table = csv.reader(stream, _Tabs if tabs else csv.excel)
+        header = next(table, [])
+        while True:
+            try:
+                row = next(table, None)
+            except csv.Error:
+                bad(table.line_num, "broken")
+                continue
+            if row is None:
+                return
+            if row and len(row) != len(header):
+                bad(table.line_num, f"{len(row)} columns, the header has {len(header)}")
+            elif row:
+                yield table.line_num, dict(zip(header, map(_unquote, row) if tabs else row, strict=True))
 
-    def rows() -> Iterator[dict]:
-        csv.field_size_limit(2**31 - 1)  # the default ends at 131,072 characters
-        # undecodable bytes become lone surrogates, which the corpus counts and skips row by row
-        stream = io.TextIOWrapper(_open(path), "utf-8-sig", errors="surrogateescape", newline="")
-        with stream:
-            table = csv.reader(stream, _Tabs if tabs else csv.excel)
-            header = next(table, [])
-            while True:
-                try:
-                    row = next(table, None)
-                except csv.Error:
-                    skipped["broken"] += 1
-                    continue
-                if row is None:
-                    return
-                if row and len(row) != len(header):
-                    skipped["broken"] += 1
-                elif row:
-                    yield dict(zip(header, map(_unquote, row) if tabs else row, strict=True))
 
-    return from_rows(rows(), text_field, path, skipped)
+def _counting(skipped: Counter) -> Bad:
+    """Bad lines are counted and left out."""
+
+    def count(line: int, reason: str) -> None:
+        skipped[reason if reason == "undecodable" else "broken"] += 1
+
+    return count
 
 
 class _Tabs(csv.excel_tab):

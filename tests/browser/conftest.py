@@ -168,10 +168,9 @@ def _run_all(context, address: str, file: Path, timeout: float) -> Page:
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
     choose(page, "Run", "Run All Cells")
     page.wait_for_function(FINISHED, timeout=timeout * 1000, polling=200)
-    before = file.stat().st_mtime_ns
-    choose(page, "File", "Save Notebook")
-    while file.stat().st_mtime_ns == before:
-        page.wait_for_timeout(100)
+    # The server empties the file before it writes, so only its answer says that the notebook is whole.
+    with page.expect_response(lambda answer: answer.request.method == "PUT" and file.name in answer.url):
+        choose(page, "File", "Save Notebook")
     notebook = nbformat.read(file, as_version=4)
     result.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     look(result)
