@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import nbformat
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -52,8 +53,10 @@ class Page:
 
     page: object  # the Playwright page, to go on with
     console: list[str] = field(default_factory=list)  # what the page's JavaScript complained about
-    outside: list[str] = field(default_factory=list)  # addresses outside this machine that the page asked for
+    # addresses outside this machine that the page asked for, and hosts that the kernel did
+    outside: list[str] = field(default_factory=list)
     cells: list = field(default_factory=list)  # the code cells as saved, outputs included
+    peak_mb: float = 0.0  # the kernel's largest resident size so far; 0 where there is no /proc
     drawn: list[tuple[int, str]] = field(
         default_factory=list
     )  # (index into cells, mime type) that is in the page
@@ -100,6 +103,7 @@ def lab(tmp_path_factory):
         *(f"--port={address.rpartition(':')[2]}", "--ServerApp.port_retries=0", "--IdentityProvider.token="),
         *(f"--ServerApp.root_dir={root}", f"--LabApp.app_settings_dir={settings}"),
         *("--LabApp.extension_manager=readonly", "--LabApp.news_url=None"),
+        "--ServerApp.disable_check_xsrf=True",
     ]
     own = tmp_path_factory.mktemp("home")  # nobody's settings, workspaces or start-up files
     environment = os.environ | {
@@ -109,6 +113,7 @@ def lab(tmp_path_factory):
         "IPYTHONDIR": str(own / "ipython"),
         "JUPYTER_CONFIG_DIR": str(own / "config"),
         "JUPYTER_DATA_DIR": str(own / "data"),
+        "PTM_REFUSED": str(root / "refused"),
         "HF_HUB_OFFLINE": "1",
     }
     ARTEFACTS.mkdir(exist_ok=True)
@@ -149,6 +154,23 @@ def run_all(lab, browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield lambda name, timeout=300: _run_all(context, address, root / "notebooks" / f"{name}.ipynb", timeout)
     context.close()
+    for kernel in api(f"{address}/api/kernels"):  # they would stay, each with a model in memory
+        api(f"{address}/api/kernels/{kernel['id']}", "DELETE")
+    (root / "refused").unlink(missing_ok=True)
+
+
+def api(url: str, method: str = "GET"):
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=60) as answer:
+        return json.loads(answer.read() or "null")
+
+
+def kernel_peak() -> float:
+    """Megabytes of the largest kernel below this process, at its peak."""
+    below = psutil.Process().children(recursive=True)
+    kernels = [process for process in below if "ipykernel_launcher" in process.cmdline()]
+    files = [Path(f"/proc/{kernel.pid}/status") for kernel in kernels]
+    sizes = [re.search(r"VmHWM:\s+(\d+)", file.read_text()) for file in files if file.exists()]
+    return max((int(size[1]) / 1024 for size in sizes if size), default=0.0)
 
 
 def _run_all(context, address: str, file: Path, timeout: float) -> Page:
@@ -173,6 +195,9 @@ def _run_all(context, address: str, file: Path, timeout: float) -> Page:
         choose(page, "File", "Save Notebook")
     notebook = nbformat.read(file, as_version=4)
     result.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    result.peak_mb = kernel_peak()
+    refused = file.parents[1] / "refused"
+    result.outside += refused.read_text().split() if refused.exists() else []
     look(result)
     screenshot(page, file.stem)
     return result

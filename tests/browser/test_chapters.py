@@ -1,4 +1,5 @@
-"""Every chapter in a real JupyterLab: no errors, everything drawn, nothing asked of the network."""
+"""Every chapter in a real JupyterLab: no errors, everything drawn, nothing asked of the network, and no more
+memory than promised."""
 
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def test_chapter(name, run_all):
     assert page.undrawn == []
     assert page.console == []
     assert page.outside == []
+    assert page.peak_mb < 1500
 
 
 def test_figures_and_widgets_are_drawn_offline(run_cells):
@@ -57,9 +59,10 @@ def test_figures_and_widgets_are_drawn_offline(run_cells):
 
 def test_what_goes_wrong_is_seen(run_cells):
     wrong = "el.innerHTML = '<img src=https://example.org/x.png>'; console.error('my complaint');"
-    page = run_cells("scratch-bad", OWN_WIDGET.format(wrong), OWN_WIDGET.format(""), "1 / 0", "2")
+    asks = "import urllib.request\ntry: urllib.request.urlopen('http://example.com')\nexcept OSError: pass"
+    page = run_cells("scratch-bad", OWN_WIDGET.format(wrong), OWN_WIDGET.format(""), asks, "1 / 0", "2")
     assert page.errors == ["ZeroDivisionError: division by zero"]
     assert page.unrun == ["2"]
     assert [index for index, _ in page.undrawn] == [1]
-    assert page.outside == ["https://example.org/x.png"]
+    assert page.outside == ["https://example.org/x.png", "example.com"]
     assert "my complaint" in page.console
