@@ -17,6 +17,7 @@ _HOME = {
     "pretrain": "training.pretrain",
     "recipe": "models.recipes",
     "corpus": "text.corpora",
+    "task": "text.tasks",
     "show": "figures.source",
     "trace": "interpret.trace",
     "FillWidget": "widgets",

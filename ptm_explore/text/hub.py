@@ -8,11 +8,55 @@ from ptm_explore.errors import PtmError
 from ptm_explore.text import readers
 from ptm_explore.text.cache import digest, file_digest
 
+METRIC_OF = {"hf:glue:cola": "matthews", "hf:glue:stsb": "spearman"}  # where it is not the kind's own
+
 
 def open_dataset(
     source: str, text_field: str | None
 ) -> tuple[Callable[[Counter], Iterator[str]], Callable[[], str]]:
-    """How to read "hf:name[:config]" and its key; without a network, what `datasets` has cached."""
+    """How to read the split "train" of "hf:name[:config]" as documents, and its key."""
+    builder = _builder(source)
+    stream = _stream(builder, "train", source)
+
+    def read(skipped: Counter) -> Iterator[str]:
+        yield from readers.from_rows(_rows(stream, source), text_field, source, skipped)
+
+    return read, lambda: digest("hf", _key(builder, source), text_field)
+
+
+def open_task(
+    source: str,
+) -> tuple[str, Callable[[], Iterator[tuple[str, str, dict]]], tuple[str, ...], str | None]:
+    """Of "hf:name[:config]" its key, how to read (split, place, row), the names of its labels in their order,
+    and its metric, if it has one of its own. What is stored as the number of a name comes as the name; -1,
+    by which test sets hide their labels, as None."""
+    builder = _builder(source)
+    streams = _stream(builder, None, source)
+    names: dict[str, list[str]] = {}
+    for column, feature in (next(iter(streams.values())).features or {}).items():
+        spelt = getattr(getattr(feature, "feature", feature), "names", None)
+        names |= {column: spelt} if spelt else {}
+
+    def rows() -> Iterator[tuple[str, str, dict]]:
+        for split, stream in streams.items():
+            for number, row in enumerate(_rows(stream, source), 1):
+                spelt = {column: _spelt(row.get(column), known) for column, known in names.items()}
+                yield split.partition("_")[0], f"{source}, {split} {number}", row | spelt
+
+    order = next((tuple(known) for column, known in names.items() if column in ("label", "labels")), ())
+    return digest("hf task", _key(builder, source)), rows, order, METRIC_OF.get(source)
+
+
+def _spelt(value: object, names: list[str]) -> object:
+    if isinstance(value, list):
+        return [_spelt(one, names) for one in value]
+    if isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None
+    return value
+
+
+def _builder(source: str):
+    """Its builder; without a network, what `datasets` has cached."""
     name, _, config = source.removeprefix("hf:").partition(":")
     if not name:
         raise PtmError("'hf:' wants the name of a data set, for example 'hf:roneneldan/TinyStories'")
@@ -20,31 +64,45 @@ def open_dataset(
         import datasets
     except ImportError as error:
         raise PtmError(f"{source!r} needs the package datasets: pip install datasets ({error})") from error
-
     try:
-        builder = datasets.load_dataset_builder(name, config or None)
-        rows = builder.as_streaming_dataset("train")
-    except Exception as error:  # datasets raises many kinds: no network, no such name, config or split
-        which = f"{name!r} ({config})" if config else repr(name)
-        raise PtmError(
-            f"cannot open the data set {which}: {_reason(error)}. Check the name on huggingface.co/datasets "
-            "and your network, or give a path to files instead."
-        ) from error
+        return datasets.load_dataset_builder(name, config or None)
+    except Exception as error:  # datasets raises many kinds: no network, no such name or config
+        raise _cannot_open(source, error) from error
 
-    def read(skipped: Counter) -> Iterator[str]:
+
+def _stream(builder, split: str | None, source: str):
+    try:
+        return builder.as_streaming_dataset(split)
+    except Exception as error:  # no such split
+        raise _cannot_open(source, error) from error
+
+
+def _rows(stream, source: str) -> Iterator[dict]:
+    rows = iter(stream)
+    while True:
         try:
-            yield from readers.from_rows(rows, text_field, source, skipped)
-        except PtmError:
-            raise
+            row = next(rows)
+        except StopIteration:
+            return
         except Exception as error:
             raise PtmError(f"reading {source!r} failed: {_reason(error)}") from error
+        yield row
 
-    def key() -> str:
-        files = sorted(p for p in Path(name).rglob("*") if p.is_file()) if Path(name).is_dir() else []
-        revision = map(file_digest, files) if files else [builder.hash]  # of the data on the hub
-        return digest("hf", name, builder.config.name, text_field, *revision)
 
-    return read, key
+def _key(builder, source: str) -> str:
+    name = source.removeprefix("hf:").partition(":")[0]
+    files = sorted(p for p in Path(name).rglob("*") if p.is_file()) if Path(name).is_dir() else []
+    revision = map(file_digest, files) if files else [builder.hash]  # of the data on the hub
+    return digest(name, builder.config.name, *revision)
+
+
+def _cannot_open(source: str, error: Exception) -> PtmError:
+    name, _, config = source.removeprefix("hf:").partition(":")
+    which = f"{name!r} ({config})" if config else repr(name)
+    return PtmError(
+        f"cannot open the data set {which}: {_reason(error)}. Check the name on huggingface.co/datasets "
+        "and your network, or give a path to files instead."
+    )
 
 
 def _reason(error: Exception) -> str:

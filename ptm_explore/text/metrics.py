@@ -1,0 +1,155 @@
+"""How good predictions are: each metric judges examples one by one and combines what it found.
+
+So a bootstrap draws examples, not runs of the metric from scratch: `rows` (n, k) holds what each example
+contributes, `combine` makes one number of any selection of rows.
+"""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptm_explore.errors import PtmError
+
+DRAWS = 1_000  # bootstrap samples
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`judge(example, prediction)` gives the numbers of one example, `combine` (n, k) -> the score."""
+
+    name: str
+    judge: Callable[[Any, Any], tuple[float, ...]]
+    combine: Callable[[np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value with the 95 % interval of a bootstrap over examples."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n = {self.n:,})"
+
+
+def score(
+    metric: Metric, examples: Sequence, predictions: Sequence, seed: int = 0, draws: int = DRAWS
+) -> Score:
+    """What the predictions for these examples are worth, with a percentile bootstrap over examples (Efron
+    1979). An interval says how much another sample of texts might change it, not another training."""
+    if len(examples) != len(predictions) or not len(examples):
+        raise PtmError(f"{len(predictions)} predictions for {len(examples)} examples; one each, at least one")
+    pairs = zip(examples, predictions, strict=True)
+    rows = np.array([metric.judge(example, prediction) for example, prediction in pairs], dtype=float)
+    rng = np.random.default_rng(seed)
+    found = [metric.combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(draws)]
+    low, high = np.quantile(found, [0.025, 0.975]) if draws else (np.nan, np.nan)
+    return Score(metric.name, metric.combine(rows), float(low), float(high), len(rows))
+
+
+def _mean(rows: np.ndarray) -> float:
+    return float(rows[:, 0].mean())
+
+
+def _ratio(rows: np.ndarray) -> float:
+    """Right ones among all there are, in rows of (right, all)."""
+    right, total = rows.sum(0)
+    return float(right / max(total, 1))
+
+
+def _f1(rows: np.ndarray) -> float:
+    """Of (true positives, predicted, there)."""
+    right, predicted, there = rows.sum(0)
+    return float(2 * right / max(predicted + there, 1))
+
+
+def _matthews(rows: np.ndarray) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(rows[:, 0], rows[:, 1]))
+
+
+def _macro_f1(rows: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(rows[:, 0], rows[:, 1], average="macro", zero_division=0))
+
+
+def _spearman(rows: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    if np.ptp(rows[:, 0]) == 0 or np.ptp(rows[:, 1]) == 0:
+        return 0.0  # a constant says nothing
+    return float(np.corrcoef(rankdata(rows[:, 0]), rankdata(rows[:, 1]))[0, 1])
+
+
+def _code(name: str) -> float:
+    """A number for a label, the same everywhere."""
+    from zlib import crc32
+
+    return float(crc32(name.encode()))
+
+
+def _entities(example, prediction) -> tuple[float, ...]:
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    there, found = set(get_entities(list(example.label))), set(get_entities(list(prediction)))
+    return len(there & found), len(found), len(there)
+
+
+def _tags(example, prediction) -> tuple[float, ...]:
+    right = sum(a == b for a, b in zip(example.label, prediction, strict=True))
+    return right, len(example.label)
+
+
+def _overlap(example, prediction: str) -> tuple[float, ...]:
+    """F1 of the words of an answer with the best of the accepted ones, and whether it is exactly one of them
+    (Rajpurkar et al. 2016): case, punctuation and articles do not count."""
+    accepted = [example.pair[start:end] for start, end in example.label] or [""]
+    return max(_word_f1(one, prediction) for one in accepted), float(
+        any(_normal(one) == _normal(prediction) for one in accepted)
+    )
+
+
+def _word_f1(accepted: str, answer: str) -> float:
+    one, other = _normal(accepted).split(), _normal(answer).split()
+    if not one or not other:
+        return float(one == other)
+    shared = sum((Counter(one) & Counter(other)).values())
+    return 2 * shared / (len(one) + len(other))
+
+
+def _normal(text: str) -> str:
+    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def _classes(example, prediction) -> tuple[float, ...]:
+    return _code(example.label), _code(prediction)
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", lambda example, prediction: (float(example.label == prediction),), _mean),
+        Metric("matthews", _classes, _matthews),
+        Metric("macro_f1", _classes, _macro_f1),
+        Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
+        Metric("tag_accuracy", _tags, _ratio),
+        Metric("entity_f1", _entities, _f1),
+        Metric("squad_f1", _overlap, _mean),
+        Metric("exact_match", _overlap, lambda rows: float(rows[:, 1].mean())),
+    )
+}
