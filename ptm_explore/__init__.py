@@ -15,6 +15,8 @@ _HOME = {
     "load": "model",
     "Model": "model",
     "pretrain": "training.pretrain",
+    "finetune": "transfer.finetune",
+    "Classifier": "classifier",
     "recipe": "models.recipes",
     "corpus": "text.corpora",
     "task": "text.tasks",

@@ -1,4 +1,4 @@
-"""The command `ptm-explore`: recipes, pretrain, fill, trace, doctor."""
+"""The command `ptm-explore`: recipes, pretrain, finetune, fill, trace, doctor."""
 
 import argparse
 import sys
@@ -50,6 +50,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--precision", choices=["no", "bf16", "fp16"], help="chosen by device if not given")
     command.add_argument("--cpu", action="store_true", help="stay on the CPU")
     command.set_defaults(run=_pretrain)
+
+    command = commands.add_parser("finetune", help="train a model for a task, and judge it")
+    command.add_argument("model", help="a shipped mini, a folder or a hub id in the Hugging Face layout")
+    command.add_argument("task", help="a file or folder with labelled rows, or hf:<dataset>[:config]")
+    for column in ("text", "pair", "label"):
+        command.add_argument(f"--{column}", help="the column that holds it (guessed if not given)")
+    command.add_argument("--budget", default="3epochs", help="3epochs, 60s, 500steps")
+    command.add_argument(
+        "--train", default="all", choices=["all", "head"], help="head: the body stays as it is"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, help="folder for the classifier, checkpoints, metrics")
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    command.add_argument("--batch", type=int, help="rows in a step")
+    command.add_argument("--length", type=int, help="tokens in a row")
+    command.add_argument("--lr", type=float, help="peak learning rate")
+    command.add_argument("--dropout", type=float)
+    command.add_argument("--cpu", action="store_true", help="stay on the CPU")
+    command.set_defaults(run=_finetune)
 
     command = commands.add_parser("fill", help="fill the masks of a text, continue it, or judge it")
     command.add_argument("model", help="a folder or hub id in the Hugging Face layout")
@@ -124,6 +143,32 @@ def _pretrain(options) -> None:
             options.out / "curve.html",
         )
         print(f"saved: {options.out} (model, metrics.jsonl, curve.html); try: ptm-explore fill {options.out}")
+
+
+def _finetune(options) -> None:
+    from ptm_explore.model import load
+    from ptm_explore.text.tasks import task
+    from ptm_explore.training.devices import processes
+    from ptm_explore.transfer.finetune import finetune
+
+    data = task(options.task, options.text, options.pair, options.label)
+    settings = {name: getattr(options, name) for name in ("batch", "length", "lr", "dropout")}
+    classifier = finetune(
+        load(options.model),
+        data,
+        options.budget,
+        seed=options.seed,
+        train=options.train,
+        out=options.out,
+        resume=options.resume,
+        cpu=options.cpu,
+        **{name: value for name, value in settings.items() if value is not None},
+    )
+    if processes(options.cpu).is_main_process:
+        print(f"{data.judged}: {classifier.evaluate(data.judged)}")
+        print(f"the best constant answer: {data.majority}")
+        if options.out is not None:
+            print(f"saved: {options.out}; try: ptm.load({str(options.out)!r}).predict(...)")
 
 
 def _fill(options) -> None:

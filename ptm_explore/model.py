@@ -301,7 +301,12 @@ def load(source: str | Path, device: str | torch.device | None = None, revision:
     extra = json.loads(ours.read_text(encoding="utf-8")) if ours.is_file() else {}
     labels = {name: hf[name] for name in ("id2label", "label2id", "problem_type") if hf.get(name)}
     card = {**extra.get("card", {}), **({"hf": labels} if labels else {})}
-    model = Model(
+    kind: type[Model] = Model
+    if net.task:
+        from ptm_explore.classifier import Classifier
+
+        kind = Classifier
+    model = kind(
         net.to(device or "cpu"), None, RECIPES.get(extra.get("recipe", "")), extra.get("history"), card
     )
     if tokenizer is not None:

@@ -73,6 +73,22 @@ def test_fill_and_trace(trained, capsys, tmp_path):
     assert "<b>runs" not in (tmp_path / "t.html").read_text()
 
 
+def test_finetune_judges_and_saves(trained, capsys, tmp_path):
+    rows = [f"{'old' if i % 2 else 'new'} cat {i}\t{'old' if i % 2 else 'new'}" for i in range(60)]
+    (tmp_path / "task.tsv").write_text("\n".join(["remark\tverdict", *rows]))
+    asked = ["--text", "remark", "--label", "verdict", "--budget", "5steps", "--out", str(tmp_path / "clf")]
+    main(["finetune", str(trained), str(tmp_path / "task.tsv"), *asked])
+    said = capsys.readouterr().out
+    for part in (
+        "text = remark, label = verdict",
+        "test: accuracy",
+        "the best constant answer: accuracy",
+        "saved:",
+    ):
+        assert part in said
+    assert json.loads((tmp_path / "clf" / "config.json").read_text())["id2label"] == {"0": "new", "1": "old"}
+
+
 def test_gpt_continues(trained, capsys, tmp_path):
     text = str(trained.parent / "text.txt")
     main(["pretrain", "gpt-mini", "--corpus", text, "--budget", "5steps", "--out", str(tmp_path / "g")])

@@ -5,6 +5,7 @@ B batch, T tokens, M tokens of memory. A *row* is one input of the model, specia
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ class Row:
     segments: np.ndarray | None = None  # (T,); None: all 0
     before: np.ndarray | None = None  # (M,) the text before it
     backward: bool = False  # reversed text
+    target: np.ndarray | None = None  # of a task: () class or number, (T,) tags, (2,) first and last token
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Batch:
     draws: Tensor | None = None  # (N,) float in [0, 1): the chance by which something is put there
     order: Tensor | None = None  # (B, T) long: when a token is predicted, from 0 on; -1: it is given
     visible: Tensor | None = None  # (B, T, T) bool: the prediction at i may see the token at j
+    labels: Tensor | None = None  # of a task: (B,) classes or numbers, (B, T) tags or -1, (B, 2) answers
 
     def to(self, device) -> "Batch":
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -81,7 +84,16 @@ def collate(rows: Sequence[Row], tokenizer: Tokenizer, examples: Sequence[int]) 
     mask = None if real.all() else torch.from_numpy(real)
     keys = torch.tensor(list(examples))
     tables = (torch.from_numpy(ids), torch.from_numpy(special))
-    return Batch(*tables, keys, mask, segments, labels, before, backward)
+    batch = Batch(*tables, keys, mask, segments, labels, before, backward)
+    return batch if rows[0].target is None else replace(batch, labels=_targets(rows))
+
+
+def _targets(rows: Sequence[Row]) -> Tensor:
+    """Stacked, those of shorter rows padded with -1."""
+    targets = [torch.from_numpy(row.target) for row in rows if row.target is not None]
+    if not targets[0].dim():
+        return torch.stack(targets)
+    return torch.nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=-1)
 
 
 def packed(
@@ -267,6 +279,16 @@ def _shorten(a: np.ndarray, b: np.ndarray, room: int, rng) -> tuple[np.ndarray, 
 
 
 Arrange = Callable[[Store, int, int, Tokenizer, int, np.random.Generator], Iterator[Row]]
+
+
+class Rows(Protocol):
+    """What training reads: rows without end. A source that is set to a `position` goes on exactly there."""
+
+    position: dict[str, int]
+
+    def take(self, n: int) -> tuple[list[Row], range]:
+        """The next `n` rows and their numbers."""
+        ...
 
 
 class Stream:

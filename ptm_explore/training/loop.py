@@ -24,7 +24,7 @@ from ptm_explore.errors import PtmError, TrainingError
 from ptm_explore.models.network import Network
 from ptm_explore.models.recipes import Schedule
 from ptm_explore.objectives.base import Objective
-from ptm_explore.text.batches import Batch, Stream, collate
+from ptm_explore.text.batches import Batch, Rows, collate
 from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training import checkpoint, devices
 from ptm_explore.training.budget import Budget
@@ -57,7 +57,7 @@ class Trainer:
     net: Network
     objective: Objective
     tokenizer: Tokenizer
-    stream: Stream
+    stream: Rows
     heldout: list[Batch]  # corrupted once, the same at each evaluation
     baseline: dict[str, float]  # what the unigram guess scores on them
     budget: Budget
@@ -252,7 +252,8 @@ def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], devi
     for number, (name, count) in enumerate(counts.items()):
         suffix = f"_{name}" if number else ""
         result[f"heldout_loss{suffix}"] = losses[name] / count
-        result[f"heldout_accuracy{suffix}"] = correct[name] / count
+        if name in correct:
+            result[f"heldout_accuracy{suffix}"] = correct[name] / count
     return result | objective.summary({name: torch.cat(values) for name, values in scores.items()})
 
 

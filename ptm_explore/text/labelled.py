@@ -1,0 +1,125 @@
+"""Labelled examples as rows of tokens: windows of long texts, labels where their words begin.
+
+A `Framer` knows a tokenizer, how long rows may be and what is asked: `sequence`, `token` or `span`, the task
+heads of the networks. What is longer than a row is cut for `sequence`, and read in windows otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptm_explore.errors import PtmError
+from ptm_explore.text.batches import Row
+from ptm_explore.text.tasks import Example
+from ptm_explore.text.tokenizers import Frame, Tokenizer
+
+HEAD_OF = {"classification": "sequence", "regression": "sequence", "tagging": "token", "span": "span"}
+NONE = -1  # the label of a token that has none, the word of a token that begins none
+
+
+@dataclass(frozen=True)
+class Window:
+    """A row, and where its tokens stand in the text that was read."""
+
+    row: Row
+    first: int  # the position of that text's first token in the row
+    spans: np.ndarray  # (n, 2) the characters of its tokens
+    words: np.ndarray  # (n,) which word each begins, or NONE (tagging)
+    absent: int  # the position that stands for "no answer"
+
+
+class Framer:
+    """Examples of a `kind` of task to rows of at most `length` tokens; `labels` in the order of their ids."""
+
+    def __init__(self, tokenizer: Tokenizer, kind: str, labels: Sequence[str], length: int):
+        self.tokenizer, self.head, self.length = tokenizer, HEAD_OF[kind], length
+        self.kind, self.ids = kind, {label: number for number, label in enumerate(labels)}
+        single, double = tokenizer.frames
+        if not double.specials[1].size:  # a left-to-right model knows no pairs: the end of a text parts them
+            none, end = np.array([], np.int64), np.array([tokenizer.eos_id])
+            double = Frame((none, end, none), (none, np.zeros(1, np.int64), none), (0, 0))
+        self.frames = single, double
+
+    def windows(self, examples: Sequence[Example]) -> list[list[Window]]:
+        """All windows of each example, those of a question's text overlapping by half."""
+        read = [example.text if example.pair is None else example.pair for example in examples]
+        asked = [example.text for example in examples if example.pair is not None]
+        encodings = self.tokenizer.backend.encode_batch(asked + read, add_special_tokens=False)
+        questions = iter(encodings[: len(asked)])
+        result = []
+        for example, text, encoding in zip(examples, read, encodings[len(asked) :], strict=True):
+            before = None if example.pair is None else np.array(next(questions).ids, np.int64)
+            spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+            spans[:, 0] += [len(text[a:b]) - len(text[a:b].lstrip()) for a, b in spans.tolist()]
+            result.append(self._windows(example, before, np.array(encoding.ids, np.int64), spans))
+        return result
+
+    def rows(self, examples: Sequence[Example], rng: np.random.Generator) -> list[Row]:
+        """A row of each example to learn from: of several windows one that holds an answer, else any."""
+        chosen = []
+        for windows in self.windows(examples):
+            if self.head == "span":
+                held = [w for w in windows if w.row.target is not None and w.row.target[0] != w.absent]
+                windows = held or windows
+            chosen.append(windows[int(rng.integers(len(windows)))].row)
+        return chosen
+
+    def _windows(
+        self, example: Example, before: np.ndarray | None, ids: np.ndarray, spans: np.ndarray
+    ) -> list[Window]:
+        frame = self.frames[before is not None]
+        room = self.length - frame.size
+        if room < 1 + (before is not None):
+            raise PtmError(
+                f"rows of {self.length} tokens have no room for text beside {frame.size} special ones"
+            )
+        if before is not None:
+            # of two texts the longer is cut; a question leaves at least half of a row to read
+            rest = max(room // 2, room - len(ids)) if self.head == "sequence" else room // 2
+            before = before[: max(rest, 1)]
+            room -= len(before)
+        if self.head == "sequence":
+            steps = [0]
+        else:
+            step = max(room // 2, 1) if self.head == "span" else room
+            steps = [0, *range(step, len(ids) - room + step, step)]
+        words = np.full(len(ids), NONE)
+        if example.words is not None:
+            written = np.flatnonzero(spans[:, 0] < spans[:, 1])  # other tokens are spaces
+            starts = np.array([start for start, _ in example.words])
+            word = np.searchsorted(starts, spans[written, 0], side="right") - 1
+            words[written] = np.where(np.diff(word, prepend=-1) > 0, word, NONE)
+        begin = len(frame.specials[0]) + (0 if before is None else len(before) + len(frame.specials[1]))
+        windows = []
+        for at in steps:
+            part = slice(at, at + room)
+            texts = [text for text in (before, ids[part]) if text is not None]
+            row = frame.ids(*texts)
+            absent = int(np.argmax(row == self.tokenizer.cls_id)) if self.tokenizer.cls_id in row else 0
+            target = self._target(example, len(row), begin, spans[part], words[part], absent)
+            made = Row(row, segments=frame.segments(*texts), target=target)
+            windows.append(Window(made, begin, spans[part], words[part], absent))
+        return windows
+
+    def _target(
+        self, example: Example, size: int, first: int, spans: np.ndarray, words: np.ndarray, absent: int
+    ) -> np.ndarray | None:
+        """What is wanted of a row: () a class or number, (T,) tags, (2,) an answer's first and last token."""
+        if example.label is None:
+            return None
+        if self.head == "sequence":
+            regression = self.kind == "regression"
+            return np.array(
+                example.label if regression else self.ids[example.label], float if regression else int
+            )
+        if self.head == "token":
+            target = np.full(size, NONE)
+            begins = np.flatnonzero(words != NONE)
+            target[first + begins] = [self.ids[example.label[word]] for word in words[begins]]
+            return target
+        for start, end in example.label:
+            inside = np.flatnonzero((spans[:, 0] < end) & (start < spans[:, 1]))
+            if inside.size and spans[inside[0], 0] <= start and end <= spans[inside[-1], 1]:
+                return first + inside[[0, -1]]
+        return np.array([absent, absent])

@@ -1,0 +1,1 @@
+"""What a pre-trained model is for: fine-tuning it for tasks."""
