@@ -10,12 +10,6 @@ from typing import Any, NamedTuple
 from ptm_explore.errors import PtmError
 from ptm_explore.text.world.lexicon import lexicon
 
-TASTES = {  # a relation of people, and the list of its objects
-    "likes": "treats", "plays": "class.instrument", "fears": "fears", "collects": "hobbies",
-    "house": "colours", "birthday": "months", "character": "adj.character",
-}  # fmt: skip
-CHEAP = ("baked", "food", "plant", "swimmer", "small", "light")
-
 
 class Entity:
     """Who or what a phrase refers to. `gender` is the pronoun it takes: f, m, n; `noun` its common noun."""
@@ -59,7 +53,7 @@ class World:
         }  # fmt: skip
         numbers = lists["numbers"]
         self.price = {
-            item: rng.choice(numbers[:6] if words.kind(item) in CHEAP else numbers[4:14])
+            item: rng.choice(numbers[:6] if words.kind(item) in lists["cheap"] else numbers[4:14])
             for *_, goods in self.trades.values() for item in goods
         }  # fmt: skip
         self.sites = {town: ["market", "square", "garden", "school", "park"] for town in self.towns}
@@ -71,11 +65,11 @@ class World:
         self._ranks: dict[int, list[float]] = {}
 
     def _settle(self, rng: Random, lists) -> None:
-        """Twenty families: parents with a trade, a grown child who moved to another town, and a young one."""
-        women, men = rng.sample(lists["women"][:40], 40), rng.sample(lists["men"], 40)
+        """Thirty families: parents with a trade, a grown child who moved to another town, and a young one."""
+        women, men = rng.sample(lists["women"], 60), rng.sample(lists["men"], 60)
         ranked = {trade: rank for rank, trade in enumerate(self.trades)}
-        free = {t: sorted(ranked, key=lambda trade: -ranked[trade] + 16 * rng.random()) for t in self.towns}
-        for family in range(20):
+        free = {t: sorted(ranked, key=lambda trade: -ranked[trade] + 32 * rng.random()) for t in self.towns}
+        for family in range(30):
             mother, father = Entity(women.pop(), "person", "f"), Entity(men.pop(), "person", "m")
             sister, brother = Entity(women.pop(), "person", "f"), Entity(men.pop(), "person", "m")
             home, away = rng.sample(self.towns[: 5 + family // 3], 2)
@@ -100,10 +94,13 @@ class World:
         """Tastes, houses and animals of the people; grounds, markets and fame of the towns."""
         pick = rng.choice
         pets = iter(lists["pets"])
+        tastes = [
+            taste.split("/") for taste in lists["tastes"]
+        ]  # likes/treats: a relation, a list of objects
         for i, person in enumerate(self.people):
             others = [p for p in self.people if p is not person and p not in self.of[person].values()]
             self.of[person]["friend"] = pick(others)
-            self.of[person] |= {about: pick(lists[key]) for about, key in TASTES.items()}
+            self.of[person] |= {about: pick(lists[key]) for about, key in tastes}
             if i % 2 == 0 and (pet := next(pets, None)):
                 animal = Entity(pet, "animal", pick("fm"), pick(lists["pets.kind"]), owner=person)
                 self.of[person]["animal"] = animal

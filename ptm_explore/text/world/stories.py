@@ -13,34 +13,34 @@ from ptm_explore.text.world.grammar import LEXICON, Phrase, Word
 from ptm_explore.text.world.state import Entity, Event, Fact, world
 from ptm_explore.text.world.teller import Step, Teller, at, frame, script
 
-GENRES = ("story", "letter", "news", "guide")
+GENRES = ("story", "letter", "news", "guide", "review", "report", "note")
 # A split takes the documents whose checksum modulo 8 is one of these: whatever the seeds, none is in two.
 SPLITS = {"train": (0, 1, 2, 3), "dev": (4, 5), "test": (6, 7)}
-TOYS = ("toy", "book", "clothes", "jewel", "instrument", "light", "vessel", "tool")
-QUANTIFIERS = ("all", "every", "most", "some", "many", "no", "each", "few", "both", "several")
-GREETINGS = (
-    "hope hero +present that be P well +present",
-    "be hero happy +present to write hero P",
-    "thank_letter hero P +present +drop",
-    "be hero @mood +present but hope hero +present that be P happy +present",
-)
-KIN = ("sister", "brother", "mother", "father", "friend")
 STILL = frozenset(LEXICON.lists["still"])
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`words[i]` is the dependency tree of `sentences[i]`; `facts` and `events` are those it tells."""
+    """`words[i]` is the dependency tree of `sentences[i]`; `facts` and `events` are those it tells;
+    `sentiment` is "praise" or "blame" for a review."""
 
     genre: str
     sentences: tuple[str, ...]
     words: tuple[tuple[Word, ...], ...] = field(repr=False)
     facts: tuple[Fact, ...] = field(repr=False)
     events: tuple[Event, ...] = field(repr=False)
+    sentiment: str | None = None
 
     @property
     def text(self) -> str:
         return " ".join(self.sentences)
+
+    def offsets(self) -> list[list[tuple[int, int]]]:
+        """The characters of `text` where each word of each sentence stands."""
+        at, text, result = 0, self.text, []
+        for words in self.words:
+            result.append([(at := text.index(word.form, at), at := at + len(word.form)) for word in words])
+        return result
 
 
 # --- steps that look at the scene ---
@@ -72,7 +72,7 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
         doer = g.noun(word, "the" if many else "a", plural=many)
         t.state(doer, t.pick(does), spot, progressive=t.chance(0.4))
     elif roll < 0.62:
-        quantifier = t.pick(QUANTIFIERS)
+        quantifier = t.pick("quantifiers")
         plural = quantifier not in ("every", "each", "no")
         t.state(g.noun(word, quantifier, plural=plural, after=[at(site)]), "be", trait)
     elif roll < 0.8:
@@ -176,7 +176,7 @@ def meet_at(t: Teller, hero: Entity, other: Entity) -> None:
 def dear(t: Teller, writer: Entity, reader: Entity, *_) -> None:
     """Dear Anna, I hope that you are well."""
     t.me, t.you = writer, reader
-    made = t.build(script(t.pick(GREETINGS))[1][0])
+    made = t.build(script(t.rng.choice(groups()["greeting"]))[1][0])
     names = g.name(reader.name, reader).under(made.head, "vocative")
     made.words[:0] = [Word("dear", "ADJ", names[0], "amod"), *names, g.comma(names[0])]
     t.say(made)
@@ -184,7 +184,9 @@ def dear(t: Teller, writer: Entity, reader: Entity, *_) -> None:
 
 def sign(t: Teller, writer: Entity, reader: Entity) -> None:
     """Your sister, Anna."""
-    tie = next((r for r, one in t.world.of[reader].items() if one is writer and r in KIN), "")
+    tie = next(
+        (r for r, one in t.world.of[reader].items() if one is writer and r in LEXICON.lists["kin"]), ""
+    )
     if tie:
         t.told(reader, tie)
     made = g.noun(tie, "your") if tie else g.pp("with", g.noun("love", None))
@@ -210,7 +212,8 @@ def cast(t: Teller, kind: str) -> Any:
     """Somebody or something for a role of a script; None if the town has nobody like that."""
     of, trades, taken = t.world.of, t.world.trades, set(t.env.values())
     if kind[0] == "@":
-        return t.value(kind)
+        found = t.value(kind)
+        return t.value(kind) if found in taken else found
     if "." in kind:  # P.likes, P.character.opposites
         role, relation, *derived = kind.split(".")
         value: Any = of[t.env[role]].get(relation)
@@ -221,7 +224,7 @@ def cast(t: Teller, kind: str) -> Any:
         return t.world.famous(t.rng, [town for town in t.world.towns if town is not t.town])
     if kind in ("toy", "goods"):
         seller: Any = t.env.get("S", t.env.get("P"))
-        word = t.pick("class." + t.pick(TOYS) if kind == "toy" else trades[seller.noun][2])
+        word = t.pick("class." + t.pick("toys") if kind == "toy" else trades[seller.noun][2])
         thing = Entity(word, "thing", "n", word, t.adjective(word))
         if kind == "goods":
             t.happen("own", seller, thing)
@@ -270,13 +273,16 @@ def perform(t: Teller, text: str) -> bool:
     return True
 
 
-def choose(t: Teller, part: str) -> None:
-    """Tells a script of a group, such as plot; one that cannot be cast in this town gives way to another."""
+def choose(t: Teller, part: str) -> bool:
+    """Tells a script of a group, such as plot; one that cannot be cast in this town gives way to another.
+    False if there is none left."""
     group = [text for text in groups()[part] if text not in t.performed]
     while group:
         text = group.pop(int(t.rng.random() * len(group)))
         if perform(t, text):
-            return t.performed.add(text)
+            t.performed.add(text)
+            return True
+    return False
 
 
 @cache
@@ -301,16 +307,18 @@ def documents(split: str = "train", seed: int = 0) -> Iterator[Document]:
         *parts, last = LEXICON.lists["genre." + genre]
         t = Teller(rng, world(), genre)
         t.env |= {"hero": t.world.famous(rng, t.folk), "here": t.town}
-        for part in parts:
-            if part[0] != "?" or t.chance(0.5):
-                choose(t, part.lstrip("?"))
+        t.me = t.env["hero"] if genre == "review" else None
+        told = [part.lstrip("?") for part in parts if part[0] != "?" or t.chance(0.5)]
+        if not all(choose(t, t.env.get(part, part)) for part in told):  # K, in reviews: what is reviewed
+            continue
         # Only the ending is told anew until the text falls into the split: cheaper than a whole document.
-        told, facts, before = len(t.sentences), len(t.facts), t.last
+        length, facts, before = len(t.sentences), len(t.facts), t.last
         for _ in range(12):
             choose(t, last)
             if 3 <= len(t.sentences) <= 30 and crc32(" ".join(t.sentences).encode()) % 8 in classes:
-                yield Document(genre, tuple(t.sentences), tuple(t.words), tuple(t.facts), tuple(t.events))
+                told_of = tuple(t.sentences), tuple(t.words), tuple(t.facts), tuple(t.events)
+                yield Document(genre, *told_of, t.env.get("V"))
                 break
             t.performed.clear()
-            del t.sentences[told:], t.words[told:], t.facts[facts:]
+            del t.sentences[length:], t.words[length:], t.facts[facts:]
             t.last = before

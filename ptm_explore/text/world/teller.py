@@ -117,8 +117,9 @@ class Teller:
         """What a script's token stands for: a role, a word from @list, two people (a&b), or itself."""
         if token in self.env:
             return self.env[token]
-        if token[0] == "@":
-            return self.pick(token[1:])
+        if token[0] == "@":  # @V.food is a list by the value of role V
+            role, dot, rest = token[1:].partition(".")
+            return self.pick(f"{self.env[role]}.{rest}" if dot and role in self.env else token[1:])
         if "&" in token:
             pair = tuple(self.env[one] for one in token.split("&"))
             return self.env.setdefault(token, Entity(f"{pair[0]} and {pair[1]}", "pair", "p", owner=pair))
@@ -138,10 +139,10 @@ class Teller:
         self.now[entity] = None
         if same or (sure and (case != "subject" or again or self.chance(0.85))):
             return g.pronoun(gender, case, entity)
-        phrase = self.describe(entity)
+        phrase = self.describe(entity, case != "possessive")
         return g.genitive(phrase) if case == "possessive" else phrase
 
-    def describe(self, entity: Entity) -> Phrase:
+    def describe(self, entity: Entity, aside: bool = True) -> Phrase:
         new, owner = entity not in self.known, entity.owner
         self.known.add(entity)
         if entity.kind == "thing":
@@ -153,7 +154,7 @@ class Teller:
             first, second = sorted(owner, key=lambda one: one is self.me)
             return g.both(self.ref(first, plain=True), self.ref(second, plain=True))
         phrase = g.name(entity.name, entity)
-        if new and entity.kind == "person" and self.chance(0.3):
+        if new and aside and entity.kind == "person" and self.chance(0.3):
             self.introduce(entity, phrase)
         return phrase
 
@@ -220,7 +221,7 @@ class Teller:
         if kind == "whose":
             return g.noun(value, self.ref(next(values), "possessive"))
         if kind == "than":
-            return g.adjective(value, g.pp("than", self.ref(next(values), "object")), comparative=True)
+            return g.adjective(value, g.pp("than", self.slot("x", "", values)), comparative=True)
         if kind == "sup":
             best = LEXICON.degree(self.pick("worth"), True)
             return g.noun(value.noun, "the", *best, after=[g.pp("in", g.name(self.town.name, self.town))])
