@@ -33,7 +33,7 @@ class Fact(NamedTuple):
 class World:
     """Towns, families, animals and prices, all drawn from `seed`: true here is true in every document.
 
-    `of[entity]` maps relation to object; the lists `towns`, `people`, `animals` are in order of fame.
+    `of[entity]` maps relation to object; the lists `towns` and `people` are in order of fame.
     """
 
     def __init__(self, seed: int = 0):
@@ -115,10 +115,6 @@ class World:
                 "near": "sea" if wet else pick([g for g in grounds if g != "sea"]), "famous_for": fame,
                 "market_day": pick(lists["days"]), "bridges": pick(lists["numbers"][:9]),
             }  # fmt: skip
-
-    @property
-    def animals(self) -> list[Entity]:
-        return [entity for entity in self.of if entity.kind == "animal"]
 
     def facts(self) -> list[Fact]:
         """Everything that is true, as names: (Anna, lives_in, Marrow)."""

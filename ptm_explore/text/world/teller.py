@@ -16,7 +16,7 @@ PREPOSITION = {site: word for word in ("in", "on") for site in LEXICON.lists[wor
 LINKS = ("because", "although", "if", "that", "so", "but", "and", "to")
 FEATURES = {
     **{word: ("modal", word) for word in ("will", "must", "can", "could", "would")},
-    **{word: ("manner", word) for word in ("still", "always", "never")},
+    **{word: ("manner", word) for word in ("still", "always", "never", "ever")},
     **{tense: ("tense", tense) for tense in ("present", "past")},
     **{"neg": ("negative", True), "perf": ("perfect", True), "passive": ("passive", True)},
     **{"prog": ("progressive", True), "ask": ("ask", "?"), "drop": ("silent", True)},
@@ -205,6 +205,9 @@ class Teller:
             return g.noun(word or next(values), "", plural=True, count=count)
         if kind == "called":
             return self.called(next(values), word)
+        if kind == "self":
+            who = subject.head.entity
+            return g.pronoun("1" if who is self.me else who.gender, "reflexive", who)
         value: Any = word or next(values)
         if kind == "x":
             return self.ref(value, "object") if isinstance(value, Entity) else g.noun(value)
@@ -228,7 +231,7 @@ class Teller:
         if kind == "house":
             return g.noun("house", "a", value)
         value = value.noun if isinstance(value, Entity) else value
-        many = kind in ("pl", "some", "many") and not LEXICON.is_mass(value)
+        many = kind in ("pl", "some", "many", "any") and not LEXICON.is_mass(value)
         det = {"pl": "the", "some": None, "one": "a"}.get(kind, kind)
         adorned = kind == "a" and LEXICON.kind(value) and self.chance(0.4)
         adjectives = [self.adjective(value)] if adorned else []
