@@ -15,12 +15,13 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the bottom up: each may import what stands before it, and nothing beside or after it.
 ORDER = """
-    errors | layers text | models | objectives | environment | model | training | interpret
-    | figures | widgets | exercises | cli | __main__
+    errors | layers text | models | objectives | environment | model | classifier | training
+    | interpret transfer | figures | widgets | exercises | cli | __main__
 """
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
 FORBIDDEN = {("interpret", "training")}  # what looks into a model does not care how it came about
-UPWARD_WHEN_CALLED = {("model", "interpret")}  # m.trace(...) is a method for the reader's sake
+# m.trace(...) is a method for the reader's sake; ptm.load opens what was saved, a classifier too
+UPWARD_WHEN_CALLED = {("model", "interpret"), ("model", "classifier")}
 
 
 def imports(tree: ast.AST, module: tuple[str, ...]) -> set[str]:

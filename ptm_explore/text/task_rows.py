@@ -17,6 +17,7 @@ PAIRS = (
     ("question", "sentence"),
     ("text1", "text2"),
     ("text_a", "text_b"),
+    ("text", "pair"),
 )
 LABELS = (
     *("label", "labels", "class", "category", "intent", "sentiment", "polarity", "gold_label", "target"),

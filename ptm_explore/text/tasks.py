@@ -192,7 +192,7 @@ def task(
 ) -> Task:
     """A `Task` from one of these sources; it prints what it took for what.
 
-    "world:sentiment"   on the generated world; `ptm.task("world")` names them all
+    "world:sentiment"   on the generated world (text/worldglue.py); "world:pairs" are minimal pairs
     a file              .csv, .tsv, .jsonl, .parquet with a text and a label in each row; .conll and .conllu;
                         .json as SQuAD, clinc150 or restaurant8k have it; BLiMP's .jsonl. All but .parquet
                         may be compressed (.gz, .xz, .zst)
@@ -207,7 +207,7 @@ def task(
     if metric is not None and metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     opened = _open(str(source), label)
-    asked = {"text": text, "pair": pair, "label": label, "kind": kind}
+    asked = {"text": text, "pair": pair, "label": label, "kind": kind or opened.kind}
     folder = cache_folder() / f"task-{digest(FORMAT, opened.key, sorted(asked.items()), seed)}"
     if not (folder / "about.json").is_file():
         with building(folder, lambda path: (path / "about.json").is_file()) as fresh:
@@ -237,9 +237,12 @@ class _Source:
     rows: Any  # function that yields (split or None, place, row)
     labels: tuple[str, ...] = ()  # in their order, where that is known
     metric: str | None = None
+    kind: str | None = None
 
 
 def _open(source: str, tags: str | None) -> _Source:
+    if source.startswith("world:"):
+        return _world(source)
     if source.startswith("hf:"):
         from ptm_explore.text import hub
 
@@ -255,6 +258,25 @@ def _open(source: str, tags: str | None) -> _Source:
 
     parts = (f"{path.name} {split} {file_digest(path)}" for path, split in files)
     return _Source(Path(source).name, digest("files", *parts), rows)
+
+
+def _world(source: str) -> _Source:
+    from ptm_explore.text import minimal_pairs, world, worldglue
+
+    name = source.removeprefix("world:")
+    if name not in (*worldglue.TASKS, "pairs"):
+        raise unknown("task on the world", name, (*worldglue.TASKS, "pairs"))
+    ours = (
+        Path(world.__file__).parent.glob("*.*"),
+        (Path(str(module.__file__)) for module in (minimal_pairs, worldglue)),
+    )
+    key = digest("world", name, *(path.read_bytes() for paths in ours for path in sorted(paths)))
+
+    def rows() -> Iterator[tuple[None, str, dict]]:
+        for number, row in enumerate(worldglue.rows(name), 1):
+            yield None, f"{source}, row {number}", row
+
+    return _Source(source, key, rows, metric=worldglue.METRICS.get(name), kind=worldglue.KINDS.get(name))
 
 
 def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:

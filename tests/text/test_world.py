@@ -12,11 +12,12 @@ from ptm_explore.text.world.lexicon import lexicon
 from ptm_explore.text.world.state import Entity, Event, Scene
 from ptm_explore.text.world.stories import GENRES, STEPS, groups
 from ptm_explore.text.world.teller import frame, script
+from tests.text.grammar import disagreements
 
 
 @pytest.fixture(scope="module")
 def many():
-    return list(islice(documents("train", 0), 2500))
+    return list(islice(documents("train", 0), 3000))
 
 
 def test_inflection_known_answers():
@@ -138,52 +139,6 @@ def test_forms_follow_zipf():
     ranks = np.unique(np.geomspace(1, 1000, 60).astype(int))
     slope = np.polyfit(np.log(ranks), np.log(frequencies[ranks - 1]), 1)[0]
     assert -1.3 < slope < -0.7
-
-
-PLURAL_DETERMINERS = {"all", "some", "many", "most", "few", "both", "several"}
-
-
-def number(subject, words):
-    """Plural or singular, from the words under the subject alone."""
-    below = [w for w in words if w.head is subject]
-    if any(w.form == "and" for w in words if w.tag == "CCONJ" and w.head.head is subject):
-        return "plural"
-    if subject.tag == "PRON":
-        form = subject.form.lower()
-        return "plural" if form in ("they", "we", "you") else "first" if form == "i" else "singular"
-    if subject.tag == "PROPN" or lexicon().is_mass(subject.lemma):
-        return "singular"
-    if any(w.tag == "NUM" or w.form.lower() in PLURAL_DETERMINERS for w in below if w.tag in ("NUM", "DET")):
-        return "plural"
-    if lexicon().plural(subject.lemma) == subject.lemma:
-        # sheep: only the verb tells
-        finite = next((w for w in words if w.head is subject.head and w.relation == "aux"), subject.head)
-        third = {"is", "was", "has", "does", lexicon().verb(finite.lemma)[1]}
-        return "singular" if finite.form.lower() in third else "plural"
-    return "plural" if subject.form.lower() != subject.lemma else "singular"
-
-
-def disagreements(words):
-    """Finite verbs that do not fit their subject, and how often a noun of the other number stood between."""
-    wrong, attractors = [], 0
-    for subject in words:
-        if subject.relation not in ("nsubj", "nsubj:pass"):
-            continue
-        verb = subject.head
-        chain = [w for w in words if w.head is verb and w.relation == "aux"] + [verb]
-        form, lemma, kind = chain[0].form.lower(), chain[0].lemma, number(subject, words)
-        wrong_forms = {
-            "singular": {"were", "are", "am", "have", "do"},
-            "first": {"were", "are", "is", "has", "does"},
-            "plural": {"was", "is", "am", "has", "does"},
-        }[kind]
-        base, third, past, *_ = lexicon().verb(lemma)
-        if lemma not in ("be", "have", "do") and chain[0].tag == "VERB" and form != past:
-            wrong += [form] * ((form == third) != (kind == "singular") or form not in (base, third))
-        wrong += [form] * (form in wrong_forms)
-        a, b = words.index(subject), words.index(chain[0])
-        attractors += any(w.tag == "NOUN" and number(w, words) != kind for w in words[a + 1 : b])
-    return wrong, attractors
 
 
 def test_verbs_agree_with_their_subjects(many):

@@ -58,26 +58,26 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     """What there is at a place; often with a noun of another number between subject and verb."""
     site = site or (t.scene.at.get(who) if who else None) or t.site()
     word, near = t.pick(t.world.sights[site]), t.pick(t.world.sights[site])
-    kind, roll = LEXICON.kind(word), t.rng.random()
-    many = t.chance(0.6) and not LEXICON.is_mass(word)
+    kind, mass, roll = LEXICON.kind(word), LEXICON.is_mass(word), t.rng.random()
+    many = t.chance(0.6) and not mass
     others = t.chance(0.5) and not LEXICON.is_mass(near)  # agreeing or not: neither noun gives the verb away
     spot = g.pp("near", g.noun(near, "the", *[t.adjective(near)] * t.chance(0.6), plural=others))
     trait = g.adjective(t.pick(traits(kind)))
-    if roll < 0.25:
+    if roll < 0.2:
         count = t.pick("numbers") if many else ""
         found = g.noun(word, "" if many else "a", t.adjective(word), plural=many, count=count)
         t.say(g.there(found, at(site), tense=t.always))
-    elif roll < 0.5:
+    elif roll < 0.4:
         does = "does." + kind if "does." + kind in LEXICON.lists else "does.thing"
         doer = g.noun(word, "the" if many else "a", plural=many)
         t.state(doer, t.pick(does), spot, progressive=t.chance(0.4))
-    elif roll < 0.62:
-        quantifier = t.pick("quantifiers")
-        plural = quantifier not in ("every", "each", "no")
+    elif roll < 0.68:
+        quantifier = t.pick("amounts" if mass else "quantifiers")
+        plural = not mass and quantifier not in ("every", "each", "no", "this")
         t.state(g.noun(word, quantifier, plural=plural, after=[at(site)]), "be", trait)
-    elif roll < 0.8:
+    elif roll < 0.84:
         t.state(g.noun(word, plural=many, after=[spot]), "be", trait, negative=t.chance(0.15))
-    elif roll < 0.9:
+    elif roll < 0.92:
         inner = g.clause(g.noun(word, plural=many), "stand", spot, tense=t.always, silent=True)
         t.state(g.noun(word, plural=many, after=[g.because("that", inner, "acl:relcl")]), "be", trait)
     else:
@@ -87,7 +87,7 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
 @cache
 def traits(kind: str) -> tuple[str, ...]:
     """The adjectives of a class that can be said of it with "be"."""
-    return tuple(a for a in LEXICON.lists["adj." + kind if kind else "adj"] if a in STILL) or ("old",)
+    return tuple(a for a in LEXICON.lists["adj." + kind] if a in STILL) or ("old",)
 
 
 def labour(t: Teller, who: Entity, teacher: Entity | None = None) -> None:
@@ -132,7 +132,7 @@ def trifle(t: Teller, who: Entity) -> None:
         labour(t, workers[0])
     elif site and roll < 0.72:
         scenery(t, who)
-    elif roll < 0.8:
+    elif roll < 0.84:
         t.state(t.ref(who), t.pick("spare"), manner=t.pick("manner") if t.chance(0.6) else "")
     elif roll < 0.86:
         remind(t)
@@ -294,8 +294,9 @@ def groups() -> dict[str, list[str]]:
     return found
 
 
-def documents(split: str = "train", seed: int = 0) -> Iterator[Document]:
-    """Documents without end, the same for the same split and seed; no document is in two splits.
+def documents(split: str = "train", seed: int = 0, genre: str = "") -> Iterator[Document]:
+    """Documents without end, the same for the same split and seed; no document is in two splits. They are of
+    all genres, unless one is named.
 
     All of them agree with `world()`. Raises PtmError for a split that is not train, dev or test.
     """
@@ -303,11 +304,11 @@ def documents(split: str = "train", seed: int = 0) -> Iterator[Document]:
         raise unknown("split", split, SPLITS)
     rng, classes = Random(f"{split} {seed}"), SPLITS[split]
     while True:
-        genre = LEXICON.pick(rng, GENRES)
-        *parts, last = LEXICON.lists["genre." + genre]
-        t = Teller(rng, world(), genre)
+        kind = genre or LEXICON.pick(rng, GENRES)
+        *parts, last = LEXICON.lists["genre." + kind]
+        t = Teller(rng, world(), kind)
         t.env |= {"hero": t.world.famous(rng, t.folk), "here": t.town}
-        t.me = t.env["hero"] if genre == "review" else None
+        t.me = t.env["hero"] if kind == "review" else None
         told = [part.lstrip("?") for part in parts if part[0] != "?" or t.chance(0.5)]
         if not all(choose(t, t.env.get(part, part)) for part in told):  # K, in reviews: what is reviewed
             continue
@@ -317,7 +318,7 @@ def documents(split: str = "train", seed: int = 0) -> Iterator[Document]:
             choose(t, last)
             if 3 <= len(t.sentences) <= 30 and crc32(" ".join(t.sentences).encode()) % 8 in classes:
                 told_of = tuple(t.sentences), tuple(t.words), tuple(t.facts), tuple(t.events)
-                yield Document(genre, *told_of, t.env.get("V"))
+                yield Document(kind, *told_of, t.env["V"] if kind == "review" else None)
                 break
             t.performed.clear()
             del t.sentences[length:], t.words[length:], t.facts[facts:]

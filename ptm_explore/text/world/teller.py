@@ -110,8 +110,7 @@ class Teller:
         return self.pick(tuple(site for site in self.world.sites[self.town] if site not in but))
 
     def adjective(self, word: str) -> str:
-        kind = LEXICON.kind(word)
-        return self.pick("adj." + kind if kind else "adj")
+        return self.pick("adj." + LEXICON.kind(word))
 
     def value(self, token: str) -> Any:
         """What a script's token stands for: a role, a word from @list, two people (a&b), or itself."""
@@ -149,7 +148,8 @@ class Teller:
             traits = [entity.adjective] if new or self.chance(0.2) else []
             if owner is not None and (owner in (self.me, self.you) or (new and owner in self.now)):
                 return g.noun(entity.noun, self.ref(owner, "possessive"), *traits[:new], entity=entity)
-            return g.noun(entity.noun, "a" if new else "the", *traits, entity=entity)
+            det = "a" if new else "this" if entity in self.last and self.chance(0.3) else "the"
+            return g.noun(entity.noun, det, *traits, entity=entity)
         if entity.kind == "pair":
             first, second = sorted(owner, key=lambda one: one is self.me)
             return g.both(self.ref(first, plain=True), self.ref(second, plain=True))

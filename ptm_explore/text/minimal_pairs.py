@@ -1,0 +1,224 @@
+"""Minimal pairs on the words of the generated world: a good sentence, and a bad one that differs in a thing.
+
+Each draw of words makes two pairs that mirror each other ("the key is", "the keys are"), so that over a
+phenomenon good and bad sentences hold the same words equally often, and as many: counting words is at chance.
+After BLiMP (Warstadt et al. 2020), with words that a mini model knows.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from types import SimpleNamespace
+
+from ptm_explore.text.world.grammar import (
+    LEXICON,
+    Phrase,
+    Word,
+    adjective,
+    adverb,
+    because,
+    both,
+    clause,
+    name,
+    noun,
+    pp,
+    pronoun,
+    realise,
+)
+
+EACH = 1_000  # pairs of a phenomenon
+THINGS = tuple(
+    word
+    for kind in ("toy", "light", "book", "tool", "vessel", "jewel", "instrument", "furniture", "craft")
+    for word in LEXICON.lists["class." + kind][:15]
+    if LEXICON.plural(word) != word
+)
+MEN = ("boy", "man", "king", "uncle", "butler", "fisherman", "grandfather", "nephew", "prince", "monk")
+ADJECTIVES = ("old", "new", "small", "big", "strange", "quiet", "famous", "cold", "clean", "happy", "proud")
+SHORT = tuple(word for word in ADJECTIVES if len(LEXICON.degree(word)) == 1)  # older, not: more famous
+DONE = ("find", "discover", "notice", "spot", "steal", "break", "mend", "forget", "draw", "take")
+IDLE = ("sleep", "smile", "rest", "wait", "laugh", "sing", "dance", "work", "whisper", "stand")
+SITES = {how: tuple(site for site in LEXICON.lists[how] if site != "village") for how in ("in", "on")}
+
+
+def _draw(rng: Random) -> SimpleNamespace:
+    """The words of two mirrored pairs."""
+    lists = LEXICON.lists
+    p, q = rng.sample(lists["class.person"][:20], 2)
+    x, y = rng.sample(THINGS, 2)
+    names = rng.choice(lists["women"]), rng.choice(lists["men"])
+    return SimpleNamespace(
+        p=p, q=q, x=x, y=y, man=rng.choice(MEN), names=names, other=rng.choice(lists["women"] + lists["men"]),
+        a=rng.choice(ADJECTIVES), b=rng.choice(SHORT), does=rng.choice(IDLE), did=rng.choice(DONE),
+        count=rng.choice(lists["numbers"]), day=rng.choice(lists["days"]),
+        tense=rng.choice(("present", "past")), sites=(rng.choice(SITES["in"]), rng.choice(SITES["on"])),
+    )  # fmt: skip
+
+
+def _as_if(subject: Phrase, plural: bool) -> Phrase:
+    """The verb will agree as if the subject were of this number."""
+    subject.plural = plural
+    return subject
+
+
+def _agreement(v, flip, wrong):
+    """The keys near the cabinet are old."""
+    subject = noun(v.x, plural=flip, after=[pp("near", noun(v.y, plural=not flip))])
+    return clause(_as_if(subject, flip != wrong), "be", adjective(v.a), tense=v.tense)
+
+
+def _agreement_relative(v, flip, wrong):
+    """The trader that greeted the sailors works."""
+    inner = clause(noun(v.p), "greet", noun(v.q, plural=not flip), silent=True)
+    subject = noun(v.p, plural=flip, after=[because("that", inner, "acl:relcl")])
+    return clause(_as_if(subject, flip != wrong), v.does, tense="present")
+
+
+def _agreement_verb(v, flip, wrong):
+    """The traders work every day."""
+    return clause(
+        _as_if(noun(v.p, plural=flip), flip != wrong), v.does, pp("on", name(v.day)), tense="present"
+    )
+
+
+def _coordination(v, flip, wrong):
+    """Anna and Tom are happy."""
+    one = name(v.names[0])
+    subject = both(one, name(v.names[1])) if flip else one
+    return clause(_as_if(subject, flip != wrong), "be", adjective(v.a), tense=v.tense)
+
+
+def _determiner(v, flip, wrong):
+    """Anna saw these boats."""
+    return clause(name(v.other), v.did, noun(v.x, "these" if flip != wrong else "this", plural=flip))
+
+
+def _quantifier(v, flip, wrong):
+    """Every boat was old; all boats were old."""
+    subject = noun(v.x, "all" if flip != wrong else "every", plural=flip)
+    return clause(subject, "be", adjective(v.a), tense=v.tense)
+
+
+def _numeral(v, flip, wrong):
+    """Anna found one boat; Anna found two boats."""
+    return clause(name(v.other), v.did, noun(v.x, "", plural=flip, count=v.count if flip != wrong else "one"))
+
+
+def _reflexive_gender(v, flip, wrong):
+    """Anna hurt herself near the boat."""
+    return clause(
+        name(v.names[flip]), "hurt", pronoun("fm"[flip != wrong], "reflexive"), pp("near", noun(v.x))
+    )
+
+
+def _reflexive_number(v, flip, wrong):
+    """The boys hurt themselves near the boat."""
+    return clause(
+        noun(v.man, plural=flip), "hurt", pronoun("mp"[flip != wrong], "reflexive"), pp("near", noun(v.x))
+    )
+
+
+def _case(v, flip, wrong):
+    """She greeted Tom near the boat; Tom greeted her near the boat."""
+    other = pronoun("f", "subject" if flip == wrong else "object")
+    other.plural, other.person = False, 3
+    first, second = (name(v.names[1]), other) if flip else (other, name(v.names[1]))
+    return clause(first, "greet", second, pp("near", noun(v.x)))
+
+
+def _tense(v, flip, wrong):
+    """Yesterday Anna was happy; tomorrow Anna will be happy."""
+    when = adverb("tomorrow" if flip != wrong else "yesterday")
+    return clause(name(v.other), "be", adjective(v.a), modal="will" if flip else "", front=when)
+
+
+def _polarity(v, flip, wrong):
+    """No trader that greeted the sailor found any kites."""
+    outer, inside = ("the", "no") if wrong else ("no", "the")
+    one, other = (v.q, v.p) if flip else (v.p, v.q)
+    inner = clause(noun(one), "greet", noun(other, inside), silent=True)
+    return clause(
+        noun(one, outer, after=[because("that", inner, "acl:relcl")]), v.did, noun(v.x, "any", plural=True)
+    )
+
+
+def _arguments(v, flip, wrong):
+    """Anna found the kite; Anna slept near the kite."""
+    thing = pp("near", noun(v.x)) if flip else noun(v.x)
+    return clause(name(v.other), v.does if flip != wrong else v.did, thing)
+
+
+def _filler_gap(v, flip, wrong):
+    """What did Anna find yesterday? Did Anna find kites yesterday?"""
+    last = noun(v.x, "", plural=True) if flip != wrong else adverb("yesterday")
+    return clause(name(v.other), v.did, last, ask="?" if flip else "what")
+
+
+def _passive(v, flip, wrong):
+    """The kite was found by Anna; Anna was finding the kite."""
+    rest = noun(v.x) if flip else pp("by", name(v.other))
+    made = clause(name(v.other) if flip else noun(v.x), v.did, rest, passive=not flip, progressive=flip)
+    made.head.form = LEXICON.verb(v.did)[4 if flip != wrong else 3]
+    return made
+
+
+def _comparative(v, flip, wrong):
+    """The kite was older than the lamp; the kite was very old."""
+    made = adjective(v.b, comparative=flip == wrong)
+    made.words += [] if flip else pp("than", noun(v.y)).under(made.head)
+    made.words[:0] = [Word("very", "ADV", made.head, "advmod")] if flip else []
+    return clause(noun(v.x), "be", made)
+
+
+def _ellipsis(v, flip, wrong):
+    """Anna smiled and Tom did too; Anna was happy and Tom was too."""
+    first = clause(name(v.names[0]), "be", adjective(v.a)) if flip else clause(name(v.names[0]), v.does)
+    return both(first, clause(name(v.names[1]), "be" if flip != wrong else "do", adverb("too")))
+
+
+def _cause(v, flip, wrong):
+    """Anna was sad because the kite was gone; the kite was gone, so Anna was sad."""
+    sad, gone = clause(name(v.other), "be", adjective("sad")), clause(noun(v.x), "be", adjective("gone"))
+    first, second = (gone, sad) if flip else (sad, gone)
+    made = both(first, second, "so" if flip != wrong else "because")
+    made.words = [word for word in made.words if word.form != ","]  # "because" takes none
+    return made
+
+
+def _place(v, flip, wrong):
+    """Anna found the kite in the garden; Anna found the kite on the bridge."""
+    return clause(name(v.other), v.did, noun(v.x), pp("on" if flip != wrong else "in", noun(v.sites[flip])))
+
+
+def _inversion(v, flip, wrong):
+    """Where is the old kite?"""
+    made = clause(noun(v.x, "the", v.b, plural=flip), "be", tense=v.tense, ask="where")
+    made.words = [made.words[0], *made.words[2:], made.words[1]] if wrong else made.words
+    return made
+
+
+PHENOMENA: dict[str, Callable[..., Phrase]] = {
+    function.__name__[1:]: function
+    for function in (
+        _agreement, _agreement_relative, _agreement_verb, _coordination, _determiner, _quantifier, _numeral,
+        _reflexive_gender, _reflexive_number, _case, _tense, _polarity, _arguments, _filler_gap, _passive,
+        _comparative, _ellipsis, _cause, _place, _inversion,
+    )
+}  # fmt: skip
+ASKED = ("filler_gap", "inversion")
+
+Said = tuple[str, tuple[Word, ...]]  # a sentence and its words
+
+
+def pairs(phenomenon: str, seed: int = 0) -> Iterator[tuple[Said, Said]]:
+    """Good and bad sentences of a phenomenon without end, each as text and words; none comes twice."""
+    build, end = PHENOMENA[phenomenon], "?" if phenomenon in ASKED else "."
+    rng, seen = Random(f"{phenomenon} {seed}"), set[str]()
+    while True:
+        words = _draw(rng)
+        both_ways = [
+            [realise(build(words, flip, wrong), end) for wrong in (False, True)] for flip in (False, True)
+        ]
+        texts = {good[0] for good, _ in both_ways}
+        if not texts & seen:
+            seen |= texts
+            yield from ((good, bad) for good, bad in both_ways)

@@ -1,0 +1,258 @@
+"""WorldGLUE: tasks on the generated world that mirror those of GLUE and its kin, their answers known.
+
+Each generator yields rows as a file would have them, without end. Documents come from the world's test split,
+which no corpus holds. What a task is about (roles, order, negation, reference) is not in its bag of words;
+the one exception is `genre`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from random import Random
+from typing import Any
+
+from ptm_explore.text.minimal_pairs import EACH, PHENOMENA, THINGS, pairs
+from ptm_explore.text.world import Document, documents
+from ptm_explore.text.world.grammar import LEXICON, Phrase, Word, clause, name, noun, pp, realise
+from ptm_explore.text.world.state import world
+from ptm_explore.text.world.teller import at, frame
+
+ROWS = 6_000  # of a task, for train, dev and test together
+MOODS = ("happy", "sad", "tired", "afraid")
+ENTITIES = {"person": "PERSON", "animal": "PET", "town": "TOWN"}
+Rows = Iterator[dict[str, Any]]
+
+
+def _documents() -> Iterator[Document]:
+    return documents("test", seed=1)
+
+
+def acceptability(rng: Random) -> Rows:
+    """CoLA: one of the two sentences of a minimal pair."""
+    streams = [pairs(phenomenon, seed=1) for phenomenon in PHENOMENA]
+    while True:
+        good, bad = next(rng.choice(streams))
+        fine = rng.random() < 0.5
+        yield {"text": (good if fine else bad)[0], "label": "acceptable" if fine else "unacceptable"}
+
+
+def sentiment(rng: Random) -> Rows:
+    """SST: reviews; the words that carry the sentiment, and what denies them, are the rationale."""
+    lists = {kind: {w for key, words in LEXICON.lists.items() if key.startswith(kind + ".") for w in words}
+             for kind in ("praise", "blame")}  # fmt: skip
+    for d in documents("test", seed=1, genre="review"):
+        if d.sentiment:
+            spans = [
+                place
+                for words, places in zip(d.words, d.offsets(), strict=True)
+                for word, place in zip(words, places, strict=True)
+                if _carries(
+                    word, words, lists[d.sentiment], lists["blame" if d.sentiment == "praise" else "praise"]
+                )
+            ]
+            yield {
+                "text": d.text,
+                "label": {"praise": "positive"}.get(d.sentiment, "negative"),
+                "rationale": spans,
+            }
+
+
+def _carries(word: Word, words: tuple[Word, ...], own: set[str], other: set[str]) -> bool:
+    """A word of the sentiment that is not denied, a denied one of the other, or what denies it."""
+    if word.form in ("not", "never"):
+        return True
+    denied = any(w.form in ("not", "never") and w.head is word.head for w in words)
+    return word.relation == "attr" and word.lemma in (other if denied else own)
+
+
+def paraphrase(rng: Random) -> Rows:
+    """MRPC: one giving told twice, in other words and another voice; or, with the same words, the reverse."""
+    while True:
+        (giver, taker), thing = _people(rng, 2), rng.choice(THINGS)
+        same = rng.random() < 0.5
+        other = (giver, taker) if same else (taker, giver)
+        texts = [_giving(rng, *roles, thing) for roles in ((giver, taker), other)]
+        if texts[0] != texts[1]:
+            yield {"sentence1": texts[0], "sentence2": texts[1], "label": "same" if same else "different"}
+
+
+def _giving(rng: Random, giver: str, taker: str, thing: str, *more: Phrase) -> str:
+    verb, way = rng.choice(("give", "hand", "pass")), rng.randrange(3)
+    to, what = pp("to", name(taker)), noun(thing)
+    if way == 0:
+        return realise(clause(what, verb, to, pp("by", name(giver)), *more, passive=True))[0]
+    return realise(clause(name(giver), verb, *((what, to) if way == 1 else (name(taker), what)), *more))[0]
+
+
+def _people(rng: Random, n: int) -> list[str]:
+    return rng.sample(LEXICON.lists["women"] + LEXICON.lists["men"], n)
+
+
+def similarity(rng: Random) -> Rows:
+    """STS-B: two givings share none to all four of giver, taker, thing and place; the score counts them."""
+    while True:
+        one, other = (
+            [*_people(rng, 2), rng.choice(THINGS), rng.choice(LEXICON.lists["in"])] for _ in range(2)
+        )
+        keep = set(rng.sample(range(4), rng.randrange(5)))
+        other = [one[i] if i in keep else other[i] for i in range(4)]
+        if rng.random() < 0.5:  # the same people, the other way round: the same words, less in common
+            other[:2] = other[1::-1]
+        if other[0] != other[1]:
+            texts = [_giving(rng, a, b, thing, at(site)) for a, b, thing, site in (one, other)]
+            score = sum(a == b for a, b in zip(one, other, strict=True))
+            yield {"sentence1": texts[0], "sentence2": texts[1], "score": float(score)}
+
+
+def inference(rng: Random) -> Rows:
+    """NLI: who has a thing after it changed hands. By itself a hypothesis is as likely to be true as not."""
+    while True:
+        (giver, taker, third), (thing, other) = _people(rng, 3), rng.sample(THINGS, 2)
+        label = rng.choice(("entailment", "contradiction", "neutral"))
+        denied = rng.random() < 0.5
+        who, what = {"entailment": (taker, thing), "contradiction": (giver, thing)}.get(
+            label, rng.choice(((third, other), (taker, other), (giver, other)))
+        )
+        if denied and label != "neutral":
+            who = giver if label == "entailment" else taker
+        said = realise(clause(name(who), "have", noun(what), tense="present", negative=denied))[0]
+        yield {"premise": _giving(rng, giver, taker, thing), "hypothesis": said, "label": label}
+
+
+def question(rng: Random) -> Rows:
+    """SQuAD: a fact that a document tells of somebody, asked for; the answer is one of its words."""
+    entities = {entity.name: entity for entity in world().of}
+    for d in _documents():
+        asked = [fact for fact in d.facts if fact.subject in entities]
+        for fact in rng.sample(asked, min(2, len(asked))):
+            verb, _, ask = frame("fact." + fact.relation)
+            found = _told(d, entities[fact.subject], fact.object)
+            if ask == "?" or found is None:
+                continue
+            verb = LEXICON.lists[verb[1:]][0] if verb[0] == "@" else verb
+            text = realise(clause(name(fact.subject), verb, tense="present", ask=ask), "?")[0]
+            where = {"text": [d.text[slice(*found)]], "answer_start": [found[0]]}
+            yield {"question": text, "context": d.text, "answers": where}
+
+
+def _told(d: Document, subject: Any, answer: str) -> tuple[int, int] | None:
+    """Where the answer stands, in a clause about the subject."""
+    for words, places in zip(d.words, d.offsets(), strict=True):
+        heads = {id(word.head) for word in words if word.entity is subject and word.relation == "nsubj"}
+        for word, place in zip(words, places, strict=True):
+            if answer in (word.form, word.lemma) and id(word.head) in heads:
+                return place
+    return None
+
+
+def entities(rng: Random) -> Rows:
+    """CoNLL-2003: persons, pets and towns, all of them renamed, so that no list of names helps."""
+    for d in _documents():
+        names: dict[Any, str] = {}
+        first = rng.randrange(max(len(d.words) - 2, 1))
+        tokens, tags = [], []
+        for word in (word for words in d.words[first : first + 3] for word in words):
+            kind = ENTITIES.get(getattr(word.entity, "kind", ""), "") if word.tag == "PROPN" else ""
+            tokens.append(names.setdefault(word.entity, _coined(rng).capitalize()) if kind else word.form)
+            tags.append(f"B-{kind}" if kind else "O")
+        if names:
+            yield {"tokens": tokens, "tags": tags}
+
+
+def _coined(rng: Random) -> str:
+    """A word that there is not."""
+    return "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(2)) + rng.choice(
+        "nrlskt"
+    )
+
+
+def word_class(rng: Random) -> Rows:
+    """Part of speech: a fifth of nouns, verbs and adjectives is coined, with the ending that it had."""
+    for d in _documents():
+        words = rng.choice(d.words)
+        tokens = [
+            _coined(rng) + (re.search(r"(s|ed|ing|er)?$", word.form) or [""])[0]
+            if word.tag in ("NOUN", "VERB", "ADJ") and rng.random() < 0.2
+            else word.form
+            for word in words
+        ]
+        yield {"tokens": tokens, "tags": [word.tag for word in words]}
+
+
+def coreference(rng: Random) -> Rows:
+    """WSC: whom a pronoun means, among those that were mentioned."""
+    for d in _documents():
+        for i in range(1, len(d.words)):
+            spoken = d.sentences[i].startswith("“")
+            means = [w for w in d.words[i] if w.tag == "PRON" and w.lemma in ("she", "he") and w.entity]
+            before = {w.entity for words in d.words[:i] for w in words if w.tag == "PROPN" and w.entity}
+            people = sorted((e for e in before if e.kind == "person"), key=str)
+            if spoken or not means or len(people) < 2 or means[0].entity not in people:
+                continue
+            who, right = means[0], rng.random() < 0.5
+            said = who.entity if right else rng.choice([e for e in people if e is not who.entity])
+            text = " ".join(d.sentences[max(i - 4, 0) : i + 1])
+            yield {
+                "text": text,
+                "pair": f"{who.form.capitalize()} is {said}.",
+                "label": "yes" if right else "no",
+            }
+            break
+
+
+def choice(rng: Random) -> Rows:
+    """COPA: how somebody feels after what happened; the other answer is of another mood."""
+    kinds = {mood: kind for kind in MOODS for mood in LEXICON.lists[kind]}
+    for d in documents("test", seed=1, genre="story"):
+        felt = [e for e in d.events if e.kind == "feel" and 2 <= e.sentence < len(d.sentences)]
+        for event in felt[:1]:
+            words = d.words[event.sentence]
+            mood = next((w for w in words if w.form == event.place and w.relation == "attr"), None)
+            if (
+                mood is None
+                or mood.form not in kinds
+                or mood.head.relation != "root"
+                or any(w.form == "because" for w in words)
+            ):
+                continue
+            kind, right = kinds[mood.form], rng.random() < 0.5
+            others = [k for k in MOODS if k != kind and "happy" in (k, kind)]
+            said = rng.choice(LEXICON.lists[kind if right else rng.choice(others)])
+            ending = f"{event.agent} was {said}."
+            text = " ".join(d.sentences[max(event.sentence - 4, 0) : event.sentence])
+            yield {"text": text, "pair": ending, "label": "plausible" if right else "implausible"}
+
+
+def genre(rng: Random) -> Rows:
+    """Which of the seven genres three sentences are from. Words alone tell."""
+    for d in _documents():
+        first = rng.randrange(len(d.sentences) - 2)
+        yield {"text": " ".join(d.sentences[first : first + 3]), "label": d.genre}
+
+
+TASKS: dict[str, Callable[[Random], Rows]] = {
+    task.__name__: task
+    for task in (
+        *(acceptability, sentiment, paraphrase, similarity, inference, question, entities, word_class),
+        *(coreference, choice, genre),
+    )
+}
+METRICS = {"acceptability": "matthews"}
+KINDS = {"similarity": "regression"}
+
+
+def rows(name: str) -> Rows:
+    """The rows of a task, each once; "pairs" are the minimal pairs of all phenomena."""
+    if name == "pairs":
+        for phenomenon in PHENOMENA:
+            for good, bad in islice(pairs(phenomenon), EACH):
+                yield {"sentence_good": good[0], "sentence_bad": bad[0], "UID": phenomenon}
+        return
+    seen: set[str] = set()
+    for row in TASKS[name](Random(f"worldglue {name}")):
+        key = repr(sorted((k, v) for k, v in row.items() if k != "score"))
+        if key not in seen:
+            seen.add(key)
+            yield row
+        if len(seen) == ROWS:
+            return
