@@ -94,11 +94,10 @@ def determiner(words: Words) -> bool:
             continue
         plural = low(noun) != noun.lemma
         for w in below(noun, words, "det", "nummod"):
-            if low(w) in SINGULAR_DETERMINERS and plural:
+            one = low(w) in SINGULAR_DETERMINERS
+            many = low(w) in PLURAL_DETERMINERS - {"any", "some"} or (w.tag == "NUM" and not one)
+            if (one and plural) or (many and not plural):
                 return True
-            if (low(w) in PLURAL_DETERMINERS - {"any", "some"} or w.tag == "NUM") and low(w) != "one":
-                if not plural:
-                    return True
     return False
 
 
