@@ -26,7 +26,10 @@ BUDGETS = {
     "xlnet-mini": "24Mtokens",
 }
 SETTINGS = {"length": 128, "batch": 16}
-TEXTS = "4,304 articles of the English Wikipedia (early 2015) and 707 children's stories in English"
+TEXTS = (
+    "4,304 articles of the English Wikipedia (early 2015), 707 children's stories in English and two "
+    "million words of the generated world"
+)
 LICENCE = (
     "The texts: Wikipedia contributors, CC BY-SA 3.0 and GFDL (github.com/jason-feng/wikiVisual, 1c0fac9); "
     "African Storybook Project and Pratham Books, CC BY (github.com/global-asp: asp-source 99e0223, "
@@ -68,23 +71,23 @@ def main(arguments: list[str]) -> None:
         run = RUNS / name
         if not (run / "config.json").is_file():
             torch.set_num_threads(1)  # as many cores as you like train as many minis, side by side
-            corpus = " + ".join(str(options.data / file) for file in FILES)
-            ptm.pretrain(name, corpus, BUDGETS[name], out=run, resume=True, **SETTINGS)
+            ptm.pretrain(name, corpus(options.data), BUDGETS[name], out=run, resume=True, **SETTINGS)
         ship(name, run)
         print(f"{name}: shipped", file=sys.stderr)
+
+
+def corpus(data: Path | str) -> str:
+    """The real text of a folder, and the generated world."""
+    return " + ".join([*(f"{data}/{file}" for file in FILES), "world:2M"])
 
 
 def ship(name: str, run: Path) -> None:
     """The model of a run into the package, with a card that says where it comes from."""
     m = ptm.load(run)
-    corpus = " + ".join(f"DATA/{file}" for file in FILES)
     settings = " ".join(f"--{key} {value}" for key, value in SETTINGS.items())
     m.card.pop("corpus")  # where the files lay on that machine
-    m.card |= {
-        "data": TEXTS,
-        "command": f'ptm-explore pretrain {name} --corpus "{corpus}" --budget {BUDGETS[name]} {settings}',
-        "licence": LICENCE,
-    }
+    command = f'ptm-explore pretrain {name} --corpus "{corpus("DATA")}" --budget {BUDGETS[name]} {settings}'
+    m.card |= {"data": TEXTS, "command": command, "licence": LICENCE}
     m.card |= {key: value for key, value in m.history[-1].items() if key.startswith(("heldout", "unigram"))}
     m.history = [row for row in m.history if "heldout_loss" in row]
     folder = SHIPPED / name

@@ -50,7 +50,8 @@ def read(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
 
 
 def guess_field(rows: list[dict], text_field: str | None, where: object, names: Iterable[str] = ()) -> str:
-    """The field that holds the text: the one asked for, a well-known name, or the one with most to say."""
+    """The field that holds the text: the one asked for, a well-known name (unless it only holds a number or
+    the like, beside a field with far more to say), or the one with most to say."""
     names = list(dict.fromkeys([*names, *itertools.chain.from_iterable(rows)]))
     if text_field is not None:
         if text_field not in names:
@@ -61,8 +62,10 @@ def guess_field(rows: list[dict], text_field: str | None, where: object, names: 
         length.update({name: len(text) for name, value in row.items() if (text := as_text(value))})
     if not length:
         raise PtmError(f"{where} has no field with text. Its fields: {', '.join(map(str, names))}.")
-    known = [name for wanted in PREFERRED for name in length if name.lower() == wanted]
-    return known[0] if known else length.most_common(1)[0][0]
+    longest, most = length.most_common(1)[0]
+    enough = min(20 * len(rows), most / 10)
+    known = [n for wanted in PREFERRED for n in length if n.lower() == wanted and length[n] >= enough]
+    return known[0] if known else longest
 
 
 def as_text(value: object) -> str | None:
