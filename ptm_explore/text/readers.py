@@ -63,7 +63,7 @@ def guess_field(rows: list[dict], text_field: str | None, where: object, names: 
     if not length:
         raise PtmError(f"{where} has no field with text. Its fields: {', '.join(map(str, names))}.")
     longest, most = length.most_common(1)[0]
-    enough = min(20 * len(rows), most / 10)
+    enough = min(20 * len(rows), most / 30)
     known = [n for wanted in PREFERRED for n in length if n.lower() == wanted and length[n] >= enough]
     return known[0] if known else longest
 

@@ -94,8 +94,9 @@ def test_the_text_field_is_guessed(tmp_path):
         == "review_body"
     )
     assert readers.guess_field(rows, "id", where) == "id"
-    numbered = [{"story": f"{i:04}", "pages": ["A tall man went home.", "He was glad of it."]} for i in range(9)]
-    assert readers.guess_field(numbered, None, where) == "pages"  # a well-known name that only holds a number
+    pages = ["A very tall man went home and was glad of it."] * 4
+    numbered = [{"story": f"{i:04}", "pages": pages} for i in range(9)]
+    assert readers.guess_field(numbered, None, where) == "pages"  # a well-known name that only numbers
     with pytest.raises(PtmError, match="no field with text"):
         readers.guess_field([{"n": 1}], None, where)
 
