@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ptm_explore.baselines.vectors import cooccurrence, ppmi_vectors
 from ptm_explore.layers.attention import Attention
 from ptm_explore.layers.relative import RelativeAttention, distances
 from ptm_explore.text.store import Store
@@ -56,28 +57,12 @@ def log_unigram(store: Store, vocab_size: int) -> Float[Tensor, "V"]:
 def cooccurrence_vectors(
     store: Store, vocab_size: int, d_model: int, seed: int, tokens: int = 2_000_000, window: int = 4
 ) -> Float[Tensor, "V D"]:
-    """Truncated SVD of the positive pointwise mutual information of tokens that stand near each other
-    (Levy and Goldberg 2014), a neighbour at distance d counting 1/d, scaled to std 0.05.
+    """Vectors of tokens by the company that they keep (baselines/vectors.py), scaled to std 0.05.
 
     Tokens that never occur get a small random vector."""
-    from scipy import sparse
-    from sklearn.utils.extmath import randomized_svd
-
-    stream = np.asarray(store.tokens[:tokens]).astype(np.int64)
-    counts = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.float32)
-    for d in range(1, window + 1):
-        weight = np.full(len(stream) - d, 1 / d, dtype=np.float32)
-        counts += sparse.coo_matrix((weight, (stream[:-d], stream[d:])), shape=counts.shape).tocsr()
-    counts = (counts + counts.T).tocoo()
-    total = np.asarray(counts.sum(0)).ravel()
-    pmi = np.log(counts.data * counts.data.sum() / (total[counts.row] * total[counts.col]))
-    keep = pmi > 0
-    ppmi = sparse.csr_matrix((pmi[keep], (counts.row[keep], counts.col[keep])), shape=counts.shape)
-    rank = min(d_model, vocab_size - 1)
-    u, s, _ = randomized_svd(ppmi, rank, n_iter=3, random_state=seed)
-    vectors = np.zeros((vocab_size, d_model), dtype=np.float32)
-    vectors[:, :rank] = u * np.sqrt(s)
-    seen = total > 0
+    counts = cooccurrence(store.tokens[:tokens], vocab_size, window)
+    vectors = ppmi_vectors(counts, d_model, seed)
+    seen = np.asarray(counts.sum(0)).ravel() > 0
     vectors[seen] -= vectors[seen].mean(0)
     # the leading directions hold most of the variance; a random rotation spreads it over all dimensions,
     # so that every head gets its share
