@@ -1,4 +1,4 @@
-"""The command `ptm-explore`: recipes, pretrain, finetune, fill, trace, doctor."""
+"""The command `ptm-explore`: recipes, pretrain, finetune, fill, trace, world, doctor."""
 
 import argparse
 import sys
@@ -82,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=Path("trace.html"))
     command.add_argument("--layer", type=int, help="one layer only")
     command.set_defaults(run=_trace)
+
+    command = commands.add_parser("world", help="the generated world: some of its documents, or its data card")
+    command.add_argument("what", choices=["read", "card"])
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--documents", type=int, default=5, metavar="N")
+    command.add_argument("--genre", default="", help="of all genres if not given")
+    command.add_argument("--out", type=Path, help="file for the card (else it is printed)")
+    command.set_defaults(run=_world)
 
     command = commands.add_parser("doctor", help="what is installed, and whether the chapters will run")
     command.set_defaults(run=_doctor)
@@ -197,6 +205,21 @@ def _trace(options) -> None:
     trace = load(options.model).trace(options.text)
     to_html(heads(trace, options.layer), options.out)
     print(f"{len(trace.names())} activations of {len(trace.tokens)} tokens; attention drawn in {options.out}")
+
+
+def _world(options) -> None:
+    from itertools import islice
+
+    from ptm_explore.baselines.world_card import card
+    from ptm_explore.text.world import documents
+
+    if options.what == "read":
+        for document in islice(documents("train", options.seed, options.genre), options.documents):
+            print(f"[{document.genre}] {document.text}\n")
+    elif options.out is None:
+        print(card())
+    else:
+        options.out.write_text(card(), encoding="utf-8")
 
 
 def _doctor(options) -> None:
