@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--layer", type=int, help="one layer only")
     command.set_defaults(run=_trace)
 
-    command = commands.add_parser("world", help="the generated world: some of its documents, or its data card")
+    command = commands.add_parser(
+        "world", help="the generated world: some of its documents, or its data card"
+    )
     command.add_argument("what", choices=["read", "card"])
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--documents", type=int, default=5, metavar="N")

@@ -40,14 +40,14 @@ class Search:
 class TfIdf:
     """The best that counting words makes of a task.
 
-    classification  logistic regression on TF-IDF of words and pairs of words; a pair of texts is both bags
-                    and the distance between them
+    classification  logistic regression on TF-IDF of words and runs of words up to `longest`; a pair of texts
+                    is both bags, the distance between them and their cosine
     regression      ridge regression on the same
     tagging         each word's commonest tag, for others the commonest of all
     span            the rarest word, not in the question, of the sentence that shares most with it
     """
 
-    def __init__(self, task: Task, strength: float = 10.0, longest: int = 2):
+    def __init__(self, task: Task, longest: int = 2, strength: float = 10.0):
         if task.kind == "minimal_pair":
             raise PtmError(f"{task.name} has nothing to learn from; counting words gets half of it right")
         self.task = task

@@ -77,7 +77,7 @@ def card(n_words: int = 1_000_000, tasks: Iterable[str] = tuple(worldglue.TASKS)
     seconds = time.process_time() - began
     sentences = [words(sentence) for d in told for sentence in d.sentences]
     parts = [
-        "# The generated world\n\nMade by `ptm-explore world card`; every number is of this text and machine.",
+        "# The generated world\n\nMade by `ptm-explore world card`, every number by this text and machine.",
         *(_language(told, sentences, size, seconds), _splits(min(2_000, len(told))), _facts(told)),
         *(_guessing(sentences, min(len(told) // 10, 1000)), _tasks(tasks)),
     ]
@@ -101,15 +101,15 @@ def _language(told: list[Document], sentences: list[list[str]], size: int, secon
     slope, fit = np.polyfit(x, y, 1)[0], np.corrcoef(x, y)[0, 1] ** 2
     genres = Counter(d.genre for d in told)
     trees = [tree for d in told for tree in d.words]
-    found = {name: sum(map(has, trees)) for name, has in PHENOMENA.items()}
+    found = [(name, sum(map(has, trees))) for name, has in PHENOMENA.items()]
     return "\n\n".join((
-        f"{size:,} words of `train`, seed 0, hold {len(counts):,} word forms in {len(sentences):,} sentences of "
-        f"{len(told):,} documents: {', '.join(f'{genres[genre]:,} of {genre}' for genre in GENRES)}. "
+        f"{size:,} words of `train`, seed 0, hold {len(counts):,} word forms in {len(sentences):,} sentences "
+        f"of {len(told):,} documents: {', '.join(f'{genres[genre]:,} of {genre}' for genre in GENRES)}. "
         f"They were told, with all annotation, at {size / seconds:,.0f} words a second on one core.",
         f"Zipf: the frequency of the word of rank r falls as r^{slope:.2f} (a line through ranks 1 to "
         f"{ranks[-1]:,} on logarithmic axes, R² {fit:.2f}).",
         "## What sentences have",
-        _table(("", "sentences", "share"), *((k, f"{n:,}", f"{n / len(trees):.1%}") for k, n in found.items())),
+        _table(("", "sentences", "share"), *((k, f"{n:,}", f"{n / len(trees):.1%}") for k, n in found)),
     ))  # fmt: skip
 
 
@@ -120,8 +120,8 @@ def _splits(n: int) -> str:
     first = [digest(*(d.text for d in islice(documents("train", seed), 100))) for seed in (0, 0, 1)]
     assert first[0] == first[1] != first[2]
     return (
-        f"## Splits\n\nOf {n:,} documents of each split from each of two seeds, {shared} are in two splits. The same "
-        f"seed tells the same (the first 100 of train, seed 0, have the digest `{first[0][:16]}`)."
+        f"## Splits\n\nOf {n:,} documents of each split and of two seeds, {shared} are in two splits. "
+        f"The same seed tells the same (the first 100 of train, seed 0, have the digest `{first[0][:16]}`)."
     )
 
 
@@ -130,8 +130,8 @@ def _facts(told: list[Document]) -> str:
     times = sorted(counts.values())
     known = len(set(world().facts()))
     return (
-        f"## Facts\n\nThe world has {known:,} facts that are the same in every document; {len(counts):,} are told "
-        f"here, half of them up to {times[len(times) // 2]} times, the commonest {times[-1]:,} times."
+        f"## Facts\n\nThe world has {known:,} facts that are the same in every document; {len(counts):,} are "
+        f"told here, half of them up to {times[len(times) // 2]} times, the commonest {times[-1]:,} times."
     )
 
 
@@ -151,11 +151,11 @@ def _guessing(sentences: list[list[str]], n: int) -> str:
     mean = ("all", *(f"{np.mean(list(right[order].values())):.0%}" for order in (1, 3)))
     return "\n\n".join((
         "## How well it can be guessed",
-        f"The entropy rate is at most what a model needs. Interpolated Kneser-Ney needs, on {n:,} unseen documents, "
-        f"{', '.join(f'{b:.2f} bits a word with n = {order}' for order, b in bits.items())}; "
+        f"The entropy rate is at most what a model needs. Interpolated Kneser-Ney needs, on {n:,} unseen "
+        f"documents, {', '.join(f'{b:.2f} bits a word with n = {order}' for order, b in bits.items())}; "
         f"the compressor xz {packed / letters:.2f} bits a letter.",
-        f"## Minimal pairs\n\n{minimal_pairs.EACH:,} pairs a phenomenon; how often the good sentence is the likelier "
-        "one (ties count half). Ceiling 100 %.",
+        f"## Minimal pairs\n\n{minimal_pairs.EACH:,} pairs a phenomenon; how often the good sentence is the "
+        "likelier one (ties count half). Ceiling 100 %.",
         _table(("", "n = 1", "n = 3"), *rows, mean),
     ))  # fmt: skip
 
@@ -174,15 +174,26 @@ def _tasks(names: Iterable[str]) -> str:
         _say(f"counting words for {name}")
         t = task(f"world:{name}", show=False)
         mirrors, colon, _ = (worldglue.TASKS[name].__doc__ or "").partition(":")
-        scores = (f"{s.value:.2f}" for s in (t.majority, TfIdf(t).evaluate()))
+        scores = (f"{s.value:.2f}" for s in (t.majority, *(TfIdf(t, k).evaluate() for k in (1, 2))))
         kind = f"{t.kind}, {len(t.labels)} labels" if t.labels else t.kind
         sizes = f"{len(t.split('train')):,} / {len(t.split('dev')):,} / {len(t.split('test')):,}"
         ceiling = "1" if name not in worldglue.OPEN else "under 1"
         rows.append((name, mirrors if colon else "", kind, sizes, t.metric.name, *scores, ceiling))
-    head = ("task", "mirrors", "kind", "train / dev / test", "metric", "majority", "TF-IDF", "ceiling")
+    head = (
+        "task",
+        "mirrors",
+        "kind",
+        "train / dev / test",
+        "metric",
+        "majority",
+        "words",
+        "pairs",
+        "ceiling",
+    )
     return (
-        "## Tasks\n\n`ptm.task(\"world:NAME\")`. TF-IDF: logistic or ridge regression on words and pairs of words; "
-        "a word's commonest tag; the rarest word of the sentence that shares most with the question. Labels follow "
-        "from the text by the generator's rules; where words alone may leave it open the ceiling is under 1.\n\n"
+        '## Tasks\n\n`ptm.task("world:NAME")`. By TF-IDF of words, then of pairs of words as well: '
+        "logistic or ridge regression; a word's commonest tag; the rarest word of the sentence that shares most "
+        "with the question. Labels follow from the text by the generator's rules; where they leave it open the "
+        "ceiling is under 1.\n\n"
         + _table(head, *rows)
     )

@@ -26,30 +26,41 @@ from ptm_explore.text.world.grammar import (
 )
 
 EACH = 1_000  # pairs of a phenomenon
-THINGS = tuple(
-    word
-    for kind in ("toy", "light", "book", "tool", "vessel", "jewel", "instrument", "furniture", "craft")
-    for word in LEXICON.lists["class." + kind][:15]
-    if LEXICON.plural(word) != word
+# words that the world says often, in all the forms that are needed here
+THINGS, PEOPLE = LEXICON.lists["pairs.things"], LEXICON.lists["pairs.people"]
+MEN = LEXICON.lists["men.kind"]
+ADJECTIVES = ("old", "new", "small", "big", "strange", "quiet", "famous", "happy", "proud")
+SHORT = (
+    "old",
+    "heavy",
+    "round",
+    "white",
+    "black",
+    "strong",
+    "big",
+    "dusty",
+    "grey",
+    "green",
+    "tall",
+    "thick",
 )
-MEN = ("boy", "man", "king", "uncle", "butler", "fisherman", "grandfather", "nephew", "prince", "monk")
-ADJECTIVES = ("old", "new", "small", "big", "strange", "quiet", "famous", "cold", "clean", "happy", "proud")
-SHORT = tuple(word for word in ADJECTIVES if len(LEXICON.degree(word)) == 1)  # older, not: more famous
-DONE = ("find", "discover", "notice", "spot", "steal", "break", "mend", "forget", "draw", "take")
-IDLE = ("sleep", "smile", "rest", "wait", "laugh", "sing", "dance", "work", "whisper", "stand")
-SITES = {how: tuple(site for site in LEXICON.lists[how] if site != "village") for how in ("in", "on")}
+DONE = ("find", "discover", "notice", "spot", "buy", "see", "mend", "repair", "fix")
+MADE = ("paint", "carve", "mend", "clean", "count", "examine", "weigh")
+IDLE = ("sleep", "rest", "work", "wait", "stand", "wave", "cough")
+PLACES = (*LEXICON.lists["sites"], *LEXICON.lists["places"])
+SITES = {how: tuple(s for s in LEXICON.lists[how] if s in PLACES) for how in ("in", "on")}
 
 
 def _draw(rng: Random) -> SimpleNamespace:
     """The words of two mirrored pairs."""
     lists = LEXICON.lists
-    p, q = rng.sample(lists["class.person"][:20], 2)
+    p, q = rng.sample(PEOPLE, 2)
     x, y = rng.sample(THINGS, 2)
     names = rng.choice(lists["women"]), rng.choice(lists["men"])
     return SimpleNamespace(
         p=p, q=q, x=x, y=y, man=rng.choice(MEN), names=names, other=rng.choice(lists["women"] + lists["men"]),
         a=rng.choice(ADJECTIVES), b=rng.choice(SHORT), does=rng.choice(IDLE), did=rng.choice(DONE),
-        count=rng.choice(lists["numbers"]), day=rng.choice(lists["days"]),
+        made=rng.choice(MADE), count=rng.choice(lists["numbers"]), day=rng.choice(lists["days"]),
         tense=rng.choice(("present", "past")), sites=(rng.choice(SITES["in"]), rng.choice(SITES["on"])),
     )  # fmt: skip
 
@@ -67,8 +78,8 @@ def _agreement(v, flip, wrong):
 
 
 def _agreement_relative(v, flip, wrong):
-    """The trader that greeted the sailors works."""
-    inner = clause(noun(v.p), "greet", noun(v.q, plural=not flip), silent=True)
+    """The trader that stood near the sailors works."""
+    inner = clause(noun(v.p), "stand", pp("near", noun(v.q, plural=not flip)), silent=True)
     subject = noun(v.p, plural=flip, after=[because("that", inner, "acl:relcl")])
     return clause(_as_if(subject, flip != wrong), v.does, tense="present")
 
@@ -111,9 +122,12 @@ def _reflexive_gender(v, flip, wrong):
 
 
 def _reflexive_number(v, flip, wrong):
-    """The boys hurt themselves near the boat."""
+    """The old boys hurt themselves near the boat."""
     return clause(
-        noun(v.man, plural=flip), "hurt", pronoun("mp"[flip != wrong], "reflexive"), pp("near", noun(v.x))
+        noun(v.man, "the", v.a, plural=flip),
+        "hurt",
+        pronoun("mp"[flip != wrong], "reflexive"),
+        pp("near", noun(v.x)),
     )
 
 
@@ -132,10 +146,10 @@ def _tense(v, flip, wrong):
 
 
 def _polarity(v, flip, wrong):
-    """No trader that greeted the sailor found any kites."""
+    """No trader that stood near the sailor found any kites."""
     outer, inside = ("the", "no") if wrong else ("no", "the")
     one, other = (v.q, v.p) if flip else (v.p, v.q)
-    inner = clause(noun(one), "greet", noun(other, inside), silent=True)
+    inner = clause(noun(one), "stand", pp("near", noun(other, inside)), silent=True)
     return clause(
         noun(one, outer, after=[because("that", inner, "acl:relcl")]), v.did, noun(v.x, "any", plural=True)
     )
@@ -154,10 +168,10 @@ def _filler_gap(v, flip, wrong):
 
 
 def _passive(v, flip, wrong):
-    """The kite was found by Anna; Anna was finding the kite."""
+    """The kite was painted by Anna; Anna was painting the kite."""
     rest = noun(v.x) if flip else pp("by", name(v.other))
-    made = clause(name(v.other) if flip else noun(v.x), v.did, rest, passive=not flip, progressive=flip)
-    made.head.form = LEXICON.verb(v.did)[4 if flip != wrong else 3]
+    made = clause(name(v.other) if flip else noun(v.x), v.made, rest, passive=not flip, progressive=flip)
+    made.head.form = LEXICON.verb(v.made)[4 if flip != wrong else 3]
     return made
 
 
@@ -166,7 +180,7 @@ def _comparative(v, flip, wrong):
     made = adjective(v.b, comparative=flip == wrong)
     made.words += [] if flip else pp("than", noun(v.y)).under(made.head)
     made.words[:0] = [Word("very", "ADV", made.head, "advmod")] if flip else []
-    return clause(noun(v.x), "be", made)
+    return clause(noun(v.x), "be", made, tense=v.tense)
 
 
 def _ellipsis(v, flip, wrong):
@@ -210,10 +224,12 @@ Said = tuple[str, tuple[Word, ...]]  # a sentence and its words
 
 
 def pairs(phenomenon: str, seed: int = 0) -> Iterator[tuple[Said, Said]]:
-    """Good and bad sentences of a phenomenon without end, each as text and words; none comes twice."""
+    """Good and bad sentences of a phenomenon, each as text and words; none comes twice, and they end when
+    there are hardly any new ones."""
     build, end = PHENOMENA[phenomenon], "?" if phenomenon in ASKED else "."
-    rng, seen = Random(f"{phenomenon} {seed}"), set[str]()
-    while True:
+    rng, seen, known = Random(f"{phenomenon} {seed}"), set[str](), 0
+    while known < 1_000:
+        known += 1
         words = _draw(rng)
         both_ways = [
             [realise(build(words, flip, wrong), end) for wrong in (False, True)] for flip in (False, True)
@@ -221,4 +237,5 @@ def pairs(phenomenon: str, seed: int = 0) -> Iterator[tuple[Said, Said]]:
         texts = {good[0] for good, _ in both_ways}
         if not texts & seen:
             seen |= texts
+            known = 0
             yield from ((good, bad) for good, bad in both_ways)

@@ -12,11 +12,12 @@ SINGULAR_DETERMINERS = {"a", "an", "every", "each", "this", "that", "one"}
 SUBJECT_FORMS = {"i", "he", "she", "we", "they"}
 OBJECT_FORMS = {"me", "him", "us", "them"}  # "her" may be a possessive, "you" and "it" are both
 SELVES = {"herself": "f", "himself": "m", "itself": "n", "themselves": "p", "myself": "1", "yourself": "2"}
-MEN = {"boy", "man", "king", "uncle", "butler", "fisherman", "grandfather", "nephew", "prince", "monk"}
-INTRANSITIVE = {
-    *("sleep", "smile", "rest", "wait", "laugh", "sing", "dance", "work", "whisper", "stand"),
+MEN = {"boy", "king", "uncle", "butler", "fisherman", "prince", "monk"}
+INTRANSITIVE = {"sleep", "rest", "work", "wait", "stand", "wave", "cough"}
+TRANSITIVE = {
+    *("find", "discover", "notice", "spot", "buy", "see", "mend", "repair", "fix"),
+    *("paint", "carve", "clean", "count", "examine", "weigh"),
 }
-TRANSITIVE = {"find", "discover", "notice", "spot", "steal", "break", "mend", "forget", "draw", "take"}
 LICENSERS = {"no", "not", "never", "nobody", "nothing", "few"}
 
 

@@ -91,3 +91,17 @@ def test_the_checker_on_sentences_made_by_hand():
     assert faults(realise(clause(anna(), "find", noun("kite", "any", plural=True)))[1]) == {"polarity"}
     denied = clause(anna(), "find", noun("kite", "any", plural=True), negative=True)
     assert faults(realise(denied)[1]) == set()
+
+
+def test_the_world_says_the_words_of_the_pairs():
+    """A model of the world's text could know what is asked: hardly a word is rarer than 1 in 100,000."""
+    told, n = Counter(), 0
+    for document in documents("train", 1):
+        told.update(word.form.lower() for words in document.words for word in words)
+        n += len(document.text.split())
+        if n > 400_000:
+            break
+    for phenomenon in PHENOMENA:
+        forms = [word.form.lower() for (_, words), _ in islice(pairs(phenomenon), 400) for word in words]
+        rare = Counter(form for form in forms if told[form] < 4)
+        assert rare.total() < 0.05 * len(forms), (phenomenon, rare.most_common(8))

@@ -121,8 +121,11 @@ def test_reviews_say_what_they_feel(many):
     for d in many:
         assert (d.sentiment in kinds) == (d.genre == "review")
         if d.genre == "review":
-            head = next(w for w in d.words[-1] if w.relation == "attr" and w.head.relation == "root")
-            denied = any(w.form == "not" and w.head is head.head for w in d.words[-1])
+            head = next(
+                w for w in d.words[-1] if w.relation == "attr" and w.head.relation in ("root", "ccomp")
+            )
+            above = (head.head, head.head.head if head.head.relation == "ccomp" else None)
+            denied = any(w.form == "not" and w.head in above for w in d.words[-1])
             assert head.lemma in moods[kinds[d.sentiment] if denied else d.sentiment], d.sentences[-1]
             seen[d.sentiment, denied] += 1
     assert min(seen[kind, denied] for kind in kinds for denied in (True, False)) > 10
@@ -206,7 +209,7 @@ def test_facts_read_off_the_text_are_facts(many):
         "famous_for": r"([A-Z]\w+) is famous for (\w+)\.",
         "near": rf"({'|'.join(lexicon().lists['towns'])}) lies near the (\w+)",
         "collects": r"([A-Z]\w+) collect(?:s|ed) (\w+)\.",
-        "works_at": r"([A-Z]\w+) works (?:in|at|on) the (\w+)",
+        "works_at": r"([A-Z]\w+) works (?:in|at|on) the ([\w-]+)",
     }
     facts |= {(subject, relation, lexicon().plural(value)) for subject, relation, value in facts}
     found = Counter()

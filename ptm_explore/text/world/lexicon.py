@@ -20,6 +20,7 @@ class Lexicon:
         self._mass = frozenset(self.lists["mass"])
         self._weights: dict[tuple[str, ...], list[float]] = {}
         self._forms: dict[str, tuple[str, ...]] = {}
+        self._compared = {one: forms for one, *forms in (e.split("/") for e in self.lists["comparisons"])}
         self._plurals = dict(pair.split("/") for pair in self.lists["plurals"])
 
     def pick(self, rng, words: str | tuple[str, ...]) -> str:
@@ -54,13 +55,7 @@ class Lexicon:
             given = self._irregular.get(lemma, [lemma])
             stem = lemma + lemma[-1] if _doubles(lemma) else lemma[:-1] if lemma[-1] == "e" else lemma
             past = lemma[:-1] + "ied" if lemma[-1] == "y" and lemma[-2] not in VOWELS else stem + "ed"
-            ing = (
-                lemma[:-2] + "ying"
-                if lemma[-2:] == "ie"
-                else lemma + "ing"
-                if lemma[-2:] == "ee"
-                else stem + "ing"
-            )
+            ing = {"ie": lemma[:-2] + "y", "ee": lemma}.get(lemma[-2:], stem) + "ing"
             third = {"have": "has", "do": "does", "go": "goes"}.get(lemma) or _third(lemma)
             given = [lemma, third, *given[1:], *[past, past, ing][len(given) - 1 :]]
             forms = self._forms[lemma] = tuple(given)
@@ -69,9 +64,8 @@ class Lexicon:
     @cache  # noqa: B019 - one lexicon lives as long as the process
     def degree(self, adjective: str, superlative: bool = False) -> tuple[str, ...]:
         """Words of the comparative or superlative: ("kinder",), ("most", "famous")."""
-        for entry in self.lists["comparisons"]:
-            if entry.startswith(adjective + "/"):
-                return (entry.split("/")[1 + superlative],)
+        if adjective in self._compared:
+            return (self._compared[adjective][superlative],)
         ending = "est" if superlative else "er"
         groups = len(re.findall(r"[aeiouy]+", adjective.removesuffix("e")))  # about its syllables
         if adjective in self.lists["more"] or groups > 2 or (groups == 2 and adjective[-1] not in "ye"):
@@ -88,11 +82,8 @@ class Lexicon:
 
     @cached_property
     def _derived(self) -> dict[tuple[str, str], str]:
-        return {
-            (how, entry.split("/")[0]): entry.split("/")[1]
-            for how in ("abstract", "opposites")
-            for entry in self.lists[how]
-        }
+        pairs = ((how, entry.split("/")) for how in ("abstract", "opposites") for entry in self.lists[how])
+        return {(how, one): other for how, (one, other) in pairs}
 
 
 def _third(word: str) -> str:

@@ -56,7 +56,7 @@ class World:
             item: rng.choice(numbers[:6] if words.kind(item) in lists["cheap"] else numbers[4:14])
             for *_, goods in self.trades.values() for item in goods
         }  # fmt: skip
-        self.sites = {town: ["market", "square", "garden", "school", "park"] for town in self.towns}
+        self.sites = {town: [*lists["sites"], *rng.sample(lists["places"], 4)] for town in self.towns}
         self.people: list[Entity] = []
         self._settle(rng, lists)
         self._furnish(rng, lists)
@@ -94,9 +94,7 @@ class World:
         """Tastes, houses and animals of the people; grounds, markets and fame of the towns."""
         pick = rng.choice
         pets = iter(lists["pets"])
-        tastes = [
-            taste.split("/") for taste in lists["tastes"]
-        ]  # likes/treats: a relation, a list of objects
+        tastes = [taste.split("/") for taste in lists["tastes"]]  # likes/treats: a relation, a list
         for i, person in enumerate(self.people):
             others = [p for p in self.people if p is not person and p not in self.of[person].values()]
             self.of[person]["friend"] = pick(others)

@@ -49,8 +49,8 @@ def once(t: Teller, hero: Entity) -> None:
     if "trade" in t.world.of[hero]:
         t.told(hero, "trade")
     t.told(hero, "lives_in")
-    verb = "live" if t.chance(0.4) else "be"
-    t.say(g.there(t.called(hero), g.pp("in", g.name(t.town.name, t.town)), verb=verb, front=g.adverb("once")))
+    home, verb = g.pp("in", g.name(t.town.name, t.town)), "live" if t.chance(0.4) else "be"
+    t.say(g.there(t.called(hero), home, verb=verb, front=g.adverb("once")))
     t.last[hero] = None
 
 
@@ -62,19 +62,24 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     many = t.chance(0.6) and not mass
     others = t.chance(0.5) and not LEXICON.is_mass(near)  # agreeing or not: neither noun gives the verb away
     spot = g.pp("near", g.noun(near, "the", *[t.adjective(near)] * t.chance(0.6), plural=others))
-    trait = g.adjective(t.pick(traits(kind)))
+    quality = t.pick(traits(kind))
+    trait = g.adjective(quality)
+    trait.words[:0] = [Word("very", "ADV", trait.head, "advmod")] * t.chance(0.2)
     if roll < 0.2:
-        count = t.pick("numbers") if many else ""
-        found = g.noun(word, "" if many else "a", t.adjective(word), plural=many, count=count)
+        count = t.pick("numbers") if many else t.rng.choice(("", "one")) * (not mass)
+        found = g.noun(word, "" if count else "a", t.adjective(word), plural=many, count=count)
         t.say(g.there(found, at(site), tense=t.always))
     elif roll < 0.4:
         does = "does." + kind if "does." + kind in LEXICON.lists else "does.thing"
         doer = g.noun(word, "the" if many else "a", plural=many)
         t.state(doer, t.pick(does), spot, progressive=t.chance(0.4))
-    elif roll < 0.68:
+    elif roll < 0.6:
         quantifier = t.pick("amounts" if mass else "quantifiers")
         plural = not mass and quantifier not in ("every", "each", "no", "this")
         t.state(g.noun(word, quantifier, plural=plural, after=[at(site)]), "be", trait)
+    elif roll < 0.7:
+        than = g.pp("than", g.noun(near, plural=others))
+        t.state(g.noun(word, plural=many), "be", g.adjective(quality, than, comparative=True))
     elif roll < 0.84:
         t.state(g.noun(word, plural=many, after=[spot]), "be", trait, negative=t.chance(0.15))
     elif roll < 0.92:
@@ -96,8 +101,11 @@ def labour(t: Teller, who: Entity, teacher: Entity | None = None) -> None:
     if trade not in t.world.trades:
         return weather(t)
     verb, objects = t.rng.choice(t.world.trades[trade][1])
-    thing = t.slot("some" if t.chance(0.6) else "a", t.pick(objects))
-    t.state(t.ref(who), verb, thing, progressive=t.always == "past" and t.chance(0.7))
+    thing = t.slot(t.rng.choice(("some", "some", "a", "this", "these")), t.pick(objects))
+    if t.chance(0.2):
+        t.state(thing, verb, g.pp("by", t.ref(who, "object", plain=True)), passive=True)
+    else:
+        t.state(t.ref(who), verb, thing, progressive=t.chance(0.5))
 
 
 def whereabouts(t: Teller, entity: Entity, **features) -> Phrase:
@@ -132,7 +140,7 @@ def trifle(t: Teller, who: Entity) -> None:
         labour(t, workers[0])
     elif site and roll < 0.72:
         scenery(t, who)
-    elif roll < 0.84:
+    elif roll < 0.8:
         t.state(t.ref(who), t.pick("spare"), manner=t.pick("manner") if t.chance(0.6) else "")
     elif roll < 0.86:
         remind(t)

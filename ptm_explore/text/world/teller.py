@@ -206,15 +206,18 @@ class Teller:
         if kind == "called":
             return self.called(next(values), word)
         if kind == "self":
-            who = subject.head.entity
-            return g.pronoun("1" if who is self.me else who.gender, "reflexive", who)
+            who = subject.head.entity  # None for the boys, or the boy
+            one = "m" if who is None else "1" if who is self.me else who.gender
+            return g.pronoun("p" if subject.plural else one, "reflexive", who)
         value: Any = word or next(values)
         if kind == "x":
             return self.ref(value, "object") if isinstance(value, Entity) else g.noun(value)
         if kind == "name":
             return g.name(str(value), value if isinstance(value, Entity) else None)
         if kind == "adj":
-            return g.adjective(value)
+            made = g.adjective(value)
+            made.words[:0] = [Word("very", "ADV", made.head, "advmod")] * (not word and self.chance(0.15))
+            return made
         if kind == "at":
             return at(value)
         if kind == "coins":
@@ -231,8 +234,8 @@ class Teller:
         if kind == "house":
             return g.noun("house", "a", value)
         value = value.noun if isinstance(value, Entity) else value
-        many = kind in ("pl", "some", "many", "any") and not LEXICON.is_mass(value)
-        det = {"pl": "the", "some": None, "one": "a"}.get(kind, kind)
+        many = kind in ("pl", "some", "many", "any", "these") and not LEXICON.is_mass(value)
+        det = {"pl": "the", "some": None, "one": "a", "these": "these" if many else "this"}.get(kind, kind)
         adorned = kind == "a" and LEXICON.kind(value) and self.chance(0.4)
         adjectives = [self.adjective(value)] if adorned else []
         return g.noun(value, det, *adjectives, plural=many)
