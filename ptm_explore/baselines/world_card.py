@@ -193,7 +193,6 @@ def _tasks(names: Iterable[str]) -> str:
     return (
         '## Tasks\n\n`ptm.task("world:NAME")`. By TF-IDF of words, then of pairs of words as well: '
         "logistic or ridge regression; a word's commonest tag; the rarest word of the sentence with most in "
-        "common with the question. Labels follow from the text by the generator's rules; where they leave it open "
-        "the ceiling is under 1.\n\n"
-        + _table(head, *rows)
+        "common with the question. Labels follow from the text by the generator's rules; where they leave it "
+        "open the ceiling is under 1.\n\n" + _table(head, *rows)
     )
