@@ -198,7 +198,7 @@ def coreference(rng: Random) -> Rows:
             text = " ".join(d.sentences[max(i - 4, 0) : i + 1])
             yield {
                 "text": text,
-                "pair": f"{who.form.capitalize()} is {said}.",
+                "pair": f"{who.lemma.capitalize()} is {said}.",
                 "label": "yes" if right else "no",
             }
             break
