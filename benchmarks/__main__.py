@@ -2,14 +2,22 @@
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
 `python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers,
-`minis DATA` trains the models that come with the package; each knows `--help`."""
+`minis DATA` trains the models that come with the package, `tasks DATA`, `finetune` and `few` judge on labelled
+data; each knows `--help`."""
 
 import sys
 
-from benchmarks import findings, minis, minute, speed
+from benchmarks import findings, minis, minute, speed, tasks
 
 PARTS = {"step": speed.steps, "length": speed.lengths, "size": speed.sizes}
-COMMANDS = {"findings": findings.main, "minis": minis.main, "minute": minute.main}
+COMMANDS = {
+    "findings": findings.main,
+    "minis": minis.main,
+    "minute": minute.main,
+    "tasks": tasks.real,
+    "finetune": tasks.finetune,
+    "few": tasks.few,
+}
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:] or [""]
