@@ -2,8 +2,8 @@
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
 `python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers,
-`minis DATA` trains the models that come with the package, `tasks DATA`, `finetune` and `few` judge on labelled
-data; each knows `--help`."""
+`minis DATA` trains the models that come with the package; `tasks DATA`, `finetune`, `few` judge on labelled
+data. Each knows `--help`."""
 
 import sys
 

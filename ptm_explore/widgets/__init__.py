@@ -7,8 +7,9 @@ _HOMES = {
     "OrderWidget": "order",
     "PtmWidget": "base",
     "ReplacedWidget": "replaced",
+    "TokensWidget": "tokens",
 }
-__all__ = ["FillWidget", "OrderWidget", "PtmWidget", "ReplacedWidget"]
+__all__ = ["FillWidget", "OrderWidget", "PtmWidget", "ReplacedWidget", "TokensWidget"]
 
 
 def __getattr__(name: str):

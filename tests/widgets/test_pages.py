@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ptm_explore import figures
-from ptm_explore.widgets import FillWidget, OrderWidget, ReplacedWidget
+from ptm_explore.widgets import FillWidget, OrderWidget, ReplacedWidget, TokensWidget
 
 pytestmark = pytest.mark.browser
 
@@ -279,6 +279,56 @@ def test_hostile_tokens_in_order_and_game_are_text(start, token):
     assert page.locator("tbody th").text_content() == token
     assert page.locator("#here img, #here script").count() == 0
     assert page.evaluate("window.hit") is None
+
+
+CUTS = {
+    "text": "the cats",
+    "answer": {
+        "text": "the cats",
+        "cuts": [
+            {
+                "name": "BPE",
+                "words": [
+                    [[["t", "h", "e"], "letters"], [["th", "e"], "merge 1: t + h"], [["the"], "merge 2: th + e"]],
+                    [[["c", "a", "t", "s"], "letters"], [["ca", "t", "s"], "merge 9: c + a"]],
+                ],
+            }
+        ],
+    },
+}
+
+
+def test_a_text_is_cut_step_by_step(start):
+    page = start(TokensWidget, **CUTS)
+    slider, heading = page.get_by_label("Steps"), page.locator("h4")
+    assert heading.text_content() == "BPE: 4 pieces"
+    assert page.locator(".ptm-chip").all_text_contents() == ["the", "ca", "t", "s"]
+    slider.fill("0")
+    assert heading.text_content() == "BPE: 7 pieces"
+    assert page.locator(".ptm-done").text_content() == "letters; letters"
+    slider.press("ArrowRight")
+    assert page.locator(".ptm-chip").all_text_contents() == ["th", "e", "ca", "t", "s"]
+    assert page.locator(".ptm-done").text_content() == "merge 1: t + h; merge 9: c + a"
+    assert page.locator("output").text_content() == "1 of 2"
+    page.get_by_label("Text").fill("a")
+    page.get_by_label("Text").press("Enter")
+    assert page.evaluate("model.saved") == ["a"]
+    page.evaluate("model.update({ answer: { text: 'old', cuts: [] } })")  # an answer to an older text
+    assert page.locator(".ptm-chip").count() == 5
+    page.evaluate("model.update({ answer: { text: 'a', cuts: [] } })")
+    assert page.locator(".ptm-chip").count() == 0
+    page.evaluate("stop()")
+    assert page.evaluate("model.listening()") == 0
+
+
+@pytest.mark.parametrize("token", HOSTILE)
+def test_hostile_pieces_are_text(start, token):
+    cut = {"name": token, "words": [[[[token], token]]]}
+    page = start(TokensWidget, text=token, answer={"text": token, "cuts": [cut]})
+    assert page.locator(".ptm-chip").text_content() == token
+    assert page.locator("#here img, #here script").count() == 0
+    assert page.evaluate("window.hit") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_figures_show_tokens_literally(page, tmp_path):
