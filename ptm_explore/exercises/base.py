@@ -119,6 +119,14 @@ def match(got: object, right: Tensor, mistakes: dict[str, Tensor], what: str = "
     raise Hint(f"{what} is not right yet; the value furthest off is {here:.6g}, expected was {there:.6g}")
 
 
+def same(got: object, right: object, mistakes: dict[str, object], what: str) -> None:
+    """As `match`, for anything but numbers."""
+    require(got is not None, "your function returned None. Is a `return` missing?")
+    for question, wrong in mistakes.items():
+        require(got != wrong, question)
+    require(got == right, f"{what} is {str(got)[:80]}, but {right} was expected")
+
+
 def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-5, equal_nan=True)
 

@@ -289,8 +289,8 @@ CUTS = {
             {
                 "name": "BPE",
                 "words": [
-                    [[["t", "h", "e"], "letters"], [["th", "e"], "merge 1: t + h"], [["the"], "merge 2: th + e"]],
-                    [[["c", "a", "t", "s"], "letters"], [["ca", "t", "s"], "merge 9: c + a"]],
+                    [[list("the"), "letters"], [["th", "e"], "merge 1: t + h"], [["the"], "merge 2: th + e"]],
+                    [[list("cats"), "letters"], [["ca", "t", "s"], "merge 9: c + a"]],
                 ],
             }
         ],
