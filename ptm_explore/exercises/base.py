@@ -4,7 +4,7 @@ A checker calls the answer on small inputs of its own and compares it with what 
 give, so that the feedback can ask about that mistake ("did you forget to scale?") instead of saying "wrong".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -119,7 +119,7 @@ def match(got: object, right: Tensor, mistakes: dict[str, Tensor], what: str = "
     raise Hint(f"{what} is not right yet; the value furthest off is {here:.6g}, expected was {there:.6g}")
 
 
-def same(got: object, right: object, mistakes: dict[str, object], what: str) -> None:
+def same(got: object, right: object, mistakes: Mapping[str, object], what: str) -> None:
     """As `match`, for anything but numbers."""
     require(got is not None, "your function returned None. Is a `return` missing?")
     for question, wrong in mistakes.items():
