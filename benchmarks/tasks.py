@@ -63,7 +63,7 @@ def finetune(arguments: list[str]) -> None:
         print(f"majority {t.majority.value:.3f}, words and pairs {TfIdf(t).evaluate(t.judged).value:.3f}")
         found: dict[str, list[dict[str, float]]] = {options.model: [], "random body": []}
         for seed in range(options.seeds):
-            twin = ptm.Model(build(m.family, m.config, seed=seed), m.tokenizer, m.recipe, [], {})
+            twin = ptm.Model(build(m.family, m.config, (), seed=seed), m.tokenizer, m.recipe, [], {})
             for arm, body in zip(found, (m, twin), strict=True):
                 began = time.monotonic()
                 clf = ptm.finetune(body, t, options.budget, seed, length=options.length, show=False)
