@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, ours } from "./dom.js";
+import { errorLine, h, lostLine, textInput } from "./dom.js";
 
 const PAUSE = 400; // ms without a key press before the model is asked
 
@@ -20,24 +20,7 @@ function bars(fill, caption) {
 
 function render({ model, el }) {
   const stop = [];
-  let timer;
-  const ask = () => {
-    clearTimeout(timer);
-    if (input.value === model.get("text")) return;
-    results.setAttribute("aria-busy", "true");
-    model.set("text", input.value);
-    model.save_changes();
-  };
-  const later = () => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, PAUSE);
-  };
-  const typed = (event) => {
-    ours(event);
-    if (event.key === "Enter") ask();
-  };
-  const input = h("input", { type: "text", spellcheck: "false", dir: "auto", oninput: later, onkeydown: typed });
-  input.value = model.get("text");
+  const input = textInput(model, stop, PAUSE, () => results.setAttribute("aria-busy", "true"));
   const results = h("div", { class: "ptm-results", "aria-live": "polite" });
 
   const show = () => {
@@ -48,13 +31,8 @@ function render({ model, el }) {
     results.replaceChildren(...masks.map((fill, i) => bars(fill, caption(i))));
     results.setAttribute("aria-busy", "false");
   };
-  const changed = () => {
-    // Set from Python or another view of this widget; never under the typing hands.
-    if (document.activeElement !== input) input.value = model.get("text");
-  };
   model.on("change:answer", show);
-  model.on("change:text", changed);
-  stop.push(() => model.off("change:answer", show), () => model.off("change:text", changed));
+  stop.push(() => model.off("change:answer", show));
 
   el.append(
     h(
@@ -67,10 +45,7 @@ function render({ model, el }) {
     ),
   );
   show();
-  return () => {
-    clearTimeout(timer);
-    stop.forEach((end) => end());
-  };
+  return () => stop.forEach((end) => end());
 }
 
 export default { render };

@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, ours } from "./dom.js";
+import { errorLine, h, lostLine, ours, textInput } from "./dom.js";
 
 const PAUSE = 300; // ms without a key press before Python is asked
 
@@ -22,26 +22,10 @@ function row({ name, words }, step) {
 
 function render({ model, el }) {
   const stop = [];
-  let timer;
-  const ask = () => {
-    clearTimeout(timer);
-    if (input.value === model.get("text")) return;
-    model.set("text", input.value);
-    model.save_changes();
-  };
-  const later = () => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, PAUSE);
-  };
-  const typed = (event) => {
-    ours(event);
-    if (event.key === "Enter") ask();
-  };
-  const input = h("input", { type: "text", spellcheck: "false", dir: "auto", oninput: later, onkeydown: typed });
+  const input = textInput(model, stop, PAUSE);
   const slider = h("input", { type: "range", min: 0, max: 0, value: 0, onkeydown: ours, oninput: () => draw() });
   const count = h("output", {});
   const results = h("div", { class: "ptm-results", "aria-live": "polite" });
-  input.value = model.get("text");
 
   const draw = () => {
     const { cuts = [] } = model.get("answer");
@@ -57,12 +41,8 @@ function render({ model, el }) {
     slider.value = slider.max; // first the result; the steps for who asks
     draw();
   };
-  const changed = () => {
-    if (document.activeElement !== input) input.value = model.get("text");
-  };
   model.on("change:answer", show);
-  model.on("change:text", changed);
-  stop.push(() => model.off("change:answer", show), () => model.off("change:text", changed));
+  stop.push(() => model.off("change:answer", show));
 
   el.append(
     h(
@@ -76,10 +56,7 @@ function render({ model, el }) {
     ),
   );
   show();
-  return () => {
-    clearTimeout(timer);
-    stop.forEach((end) => end());
-  };
+  return () => stop.forEach((end) => end());
 }
 
 export default { render };
