@@ -55,8 +55,12 @@ def finetune(arguments: list[str]) -> None:
     parser.add_argument("--budget", default="3epochs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--dropout", type=float)
     options = parser.parse_args(arguments)
     m = ptm.load(options.model)
+    settings = {key: getattr(options, key) for key in ("length", "lr", "dropout")}
+    settings = {key: value for key, value in settings.items() if value is not None}
     for source in options.tasks:
         t = ptm.task(source, show=False)
         print(f"\n{t.name}, {options.budget}, {len(t.split('train')):,} examples: {t.metric.name}")
@@ -66,7 +70,7 @@ def finetune(arguments: list[str]) -> None:
             twin = ptm.Model(build(m.family, m.config, (), seed=seed), m.tokenizer, m.recipe, [], {})
             for arm, body in zip(found, (m, twin), strict=True):
                 began = time.monotonic()
-                clf = ptm.finetune(body, t, options.budget, seed, length=options.length, show=False)
+                clf = ptm.finetune(body, t, options.budget, seed, show=False, **settings)
                 score = clf.evaluate(t.judged)
                 found[arm].append({t.metric.name: score.value, "seconds": time.monotonic() - began})
                 print(f"  seed {seed}, {arm}: {score}", flush=True)

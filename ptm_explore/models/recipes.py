@@ -190,7 +190,10 @@ MINIS: dict[str, tuple[Config, dict]] = {
     "albert-mini-sop": (albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0), {}),
     "electra-mini": (
         electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5),
-        {"schedule": Schedule(lr=1e-3)},  # faster, and the discriminator learns the majority and no more
+        # faster, and the discriminator learns the majority and no more. The paper's weight of 50 lets it rule
+        # the embeddings that both share: after 1,150 steps on the world the generator guesses 3.1 times the
+        # unigram with 10, 2.5 with 50
+        {"schedule": Schedule(lr=1e-3), "objectives": {"rtd": {"discriminator": 10.0}}},
     ),
     "xlnet-mini": (xlnet.XlnetConfig(**_MINI), {}),
 }

@@ -1,4 +1,7 @@
-"""A minute on a laptop shows something: real trainings against their trivial baselines (two cores, idle)."""
+"""A minute on a laptop shows something: real trainings against their trivial baselines.
+
+Each gets the steps that a minute holds on a plain machine of two cores (README, "What a minute buys"), so
+that the outcome does not hang on what else this one does; `python -m benchmarks minute` takes the time."""
 
 import json
 import subprocess
@@ -8,8 +11,17 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+MINUTE = {
+    "bert-mini": 1000,
+    "gpt-mini": 700,
+    "roberta-mini": 1000,
+    "albert-mini": 1200,
+    "xlnet-mini": 850,
+    "electra-mini": 1200,
+}
 
-def held_out(tmp_path, name, corpus, budget):
+
+def held_out(tmp_path, name, corpus, minutes=1):
     """Times the unigram guess's accuracy, and nats below its loss, on unseen text."""
     command = [
         sys.executable,
@@ -20,7 +32,7 @@ def held_out(tmp_path, name, corpus, budget):
         "--corpus",
         str(corpus),
         "--budget",
-        budget,
+        f"{minutes * MINUTE[name]}steps",
     ]
     subprocess.run([*command, "--out", str(tmp_path)], check=True, timeout=900)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -29,39 +41,39 @@ def held_out(tmp_path, name, corpus, budget):
     times = last["heldout_accuracy"] / last["unigram_accuracy"]
     below = last["unigram_loss"] - last["heldout_loss"]
     found = f"{times:.2f} times, {below:.2f} nats below, {last['step']} steps{auc}"
-    print(f"\n{name} on {corpus}, {budget}: {found}")
+    print(f"\n{name} on {corpus}, {minutes} min: {found}")
     return times, below, last
 
 
-@pytest.mark.parametrize(("budget", "least"), [("60s", 3.0), ("180s", 4.5)])
-def test_bert_on_real_english(budget, least, tmp_path, shared_data):
-    times, below, _ = held_out(tmp_path, "bert-mini", shared_data / "wikipedia_en", budget)
+@pytest.mark.parametrize(("minutes", "least"), [(1, 3.0), (3, 4.5)])
+def test_bert_on_real_english(minutes, least, tmp_path, shared_data):
+    times, below, _ = held_out(tmp_path, "bert-mini", shared_data / "wikipedia_en", minutes)
     assert times >= least
     assert below >= 1.3
 
 
 def test_bert_on_the_world(tmp_path):
-    assert held_out(tmp_path, "bert-mini", "world", "60s")[0] >= 5
+    assert held_out(tmp_path, "bert-mini", "world")[0] >= 5
 
 
 @pytest.mark.parametrize("name", ["gpt-mini", "roberta-mini", "albert-mini", "xlnet-mini"])
 def test_others_on_real_english(name, tmp_path, shared_data):
-    assert held_out(tmp_path, name, shared_data / "wikipedia_en", "60s")[0] >= 3
+    assert held_out(tmp_path, name, shared_data / "wikipedia_en")[0] >= 3
 
 
 @pytest.mark.parametrize("name", ["gpt-mini", "roberta-mini", "albert-mini", "xlnet-mini"])
 def test_others_on_the_world(name, tmp_path):
-    assert held_out(tmp_path, name, "world", "60s")[0] >= 3
+    assert held_out(tmp_path, name, "world")[0] >= 3
 
 
 def test_electra_on_real_english(tmp_path, shared_data):
     """The generator where a token was really hidden from it, and the discriminator beyond the majority."""
-    _, _, last = held_out(tmp_path, "electra-mini", shared_data / "wikipedia_en", "300s")
+    _, _, last = held_out(tmp_path, "electra-mini", shared_data / "wikipedia_en", minutes=5)
     assert last["heldout_guessed"] >= 3 * last["unigram_accuracy"]
     assert last["heldout_auc"] > 0.6
 
 
 def test_electra_on_the_world(tmp_path):
-    _, _, last = held_out(tmp_path, "electra-mini", "world", "60s")
+    _, _, last = held_out(tmp_path, "electra-mini", "world")
     assert last["heldout_guessed"] >= 3 * last["unigram_accuracy"]
     assert last["heldout_auc"] > 0.6
