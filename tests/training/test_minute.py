@@ -18,7 +18,7 @@ MINUTE = {
     "roberta-mini": 1600,
     "albert-mini": 1700,
     "xlnet-mini": 1200,
-    "electra-mini": 1200,
+    "electra-mini": 1150,
 }
 
 
