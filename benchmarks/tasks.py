@@ -59,8 +59,8 @@ def finetune(arguments: list[str]) -> None:
     parser.add_argument("--dropout", type=float)
     options = parser.parse_args(arguments)
     m = ptm.load(options.model)
-    settings = {key: getattr(options, key) for key in ("length", "lr", "dropout")}
-    settings = {key: value for key, value in settings.items() if value is not None}
+    given = {"length": options.length, "lr": options.lr, "dropout": options.dropout}
+    settings = {key: value for key, value in given.items() if value is not None}
     for source in options.tasks:
         t = ptm.task(source, show=False)
         print(f"\n{t.name}, {options.budget}, {len(t.split('train')):,} examples: {t.metric.name}")

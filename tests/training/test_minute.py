@@ -1,8 +1,8 @@
 """A minute on a laptop shows something: real trainings against their trivial baselines.
 
 Each gets about the steps that two cores make in a minute, so that the outcome does not hang on what else this
-machine does. Machines were seen to make 1,068 to 1,900 of bert-mini's, 808 to 1,171 of electra-mini's; the
-others in the proportion of README's table. `python -m benchmarks minute` takes the time."""
+machine does. Machines were seen to make 1,068 to 2,000 of bert-mini's, 808 to 1,171 of electra-mini's; the
+others are estimates from README's table. `python -m benchmarks minute` takes the time."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 MINUTE = {
-    "bert-mini": 1500,
+    "bert-mini": 1900,
     "gpt-mini": 1000,
     "roberta-mini": 1600,
     "albert-mini": 1700,
@@ -54,9 +54,8 @@ def test_bert_on_real_english(minutes, least, tmp_path, shared_data):
 
 
 def test_bert_on_the_world(tmp_path):
-    """A first, smaller world gave 5.6 times; on the world as it is now 1,500 steps gave 4.96, 1,750 4.99."""
     times, below, _ = held_out(tmp_path, "bert-mini", "world")
-    assert times >= 4.5
+    assert times >= 5
     assert below >= 3
 
 
