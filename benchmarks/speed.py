@@ -1,4 +1,5 @@
-"""Training step and inference of each family beside its twin in `transformers`."""
+"""Training step and inference of each family beside its twin in `transformers`; on a GPU if there is one, in
+the bf16 that training takes there."""
 
 import multiprocessing
 import statistics
@@ -12,7 +13,9 @@ import torch
 from ptm_explore.models.recipes import FAMILIES, build
 from ptm_explore.objectives import objective
 from ptm_explore.text.batches import Batch
+from ptm_explore.training.devices import name_of
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ROUNDS = 9
 SHAPE = {"d_model": 256, "n_layers": 4, "n_heads": 4, "d_ff": 1024, "vocab_size": 8192, "max_len": 2048}
 BATCH, LENGTH = 32, 128
@@ -34,10 +37,14 @@ def ours(family: str, dropout: float, **shape) -> torch.nn.Module:
     more = {"albert": {"d_embedding": E}, "electra": {"d_embedding": E, "generator_size": GENERATOR}}
     settings = SHAPE | more.get(family, {}) | shape
     config = FAMILIES[family].config_class(**settings, dropout=dropout, attention_dropout=dropout)
-    return build(family, config, HEADS.get(family, ("mlm",)), seed=0)
+    return build(family, config, HEADS.get(family, ("mlm",)), seed=0, device=DEVICE)
 
 
 def theirs(family: str, dropout: float, **shape) -> torch.nn.Module:
+    return _theirs(family, dropout, **shape).to(DEVICE)
+
+
+def _theirs(family: str, dropout: float, **shape) -> torch.nn.Module:
     """The twin in transformers; for ELECTRA, which has no joint class, both parts put together."""
     import transformers as hf
 
@@ -118,11 +125,13 @@ def batch_of(net, family: str, batch: int, length: int) -> tuple[Batch, dict]:
     ids = torch.randint(5, net.config.vocab_size, (batch, length), generator=draw)
     plain = Batch(ids, torch.zeros_like(ids, dtype=torch.bool), torch.arange(batch))
     vocabulary = SimpleNamespace(mask_id=4, vocab_size=net.config.vocab_size)
-    made = GOALS[family].corrupt(plain, vocabulary, seed=0)
+    made = GOALS[family].corrupt(plain, vocabulary, seed=0).to(DEVICE)
+    ids = ids.to(DEVICE)
     theirs = {"input_ids": made.input_ids, "attention_mask": torch.ones_like(ids)}
     if family == "gpt":
         return made, theirs | {"labels": ids}
-    chosen = torch.zeros(batch * length, dtype=torch.bool).index_fill(0, made.at, True).view(batch, length)
+    chosen = torch.zeros_like(ids, dtype=torch.bool)
+    chosen.view(-1)[made.at] = True
     if family == "xlnet":
         places = chosen.nonzero()[:, 1].view(batch, -1)  # every row has as many targets
         mapping = torch.nn.functional.one_hot(places, length).float()
@@ -130,6 +139,10 @@ def batch_of(net, family: str, batch: int, length: int) -> tuple[Batch, dict]:
         return made, theirs | more | {"labels": ids.gather(1, places)}
     originals = {"originals": ids} if family == "electra" else {}
     return made, theirs | originals | {"labels": ids.masked_fill(~chosen, -100)}
+
+
+def autocast():
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda")
 
 
 def training(net: torch.nn.Module, mine: bool, family: str, batch: int, length: int) -> Callable[[], None]:
@@ -141,11 +154,12 @@ def training(net: torch.nn.Module, mine: bool, family: str, batch: int, length: 
     net.train()
 
     def step() -> None:
-        if mine:
-            sums = goal.loss(goal.forward(net, made), made)
-            loss = sum(weights[name] * value / counts[name] for name, value in sums.items())
-        else:
-            loss = net(**given).loss
+        with autocast():
+            if mine:
+                sums = goal.loss(goal.forward(net, made), made)
+                loss = sum(weights[name] * value / counts[name] for name, value in sums.items())
+            else:
+                loss = net(**given).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
@@ -162,7 +176,8 @@ def inference(net: torch.nn.Module, mine: bool, family: str, batch: int, length:
 
     @torch.inference_mode()
     def forward() -> None:
-        _ = net(ids).logits if mine else net(input_ids=ids, attention_mask=mask).logits
+        with autocast():
+            _ = net(ids).logits if mine else net(input_ids=ids, attention_mask=mask).logits
 
     return forward
 
@@ -174,6 +189,8 @@ def medians(*functions: Callable[[], None], rounds: int = ROUNDS) -> list[float]
         for function, seconds in zip(functions, times, strict=True):
             start = time.perf_counter()
             function()
+            if DEVICE == "cuda":
+                torch.cuda.synchronize()
             if number:  # the first round warms up
                 seconds.append(time.perf_counter() - start)
     return [statistics.median(seconds) for seconds in times]
@@ -195,21 +212,26 @@ def _peak(family: str, dropout: float, mine: bool) -> float:
 
 
 def _resident_mb() -> float:
-    """The largest resident size so far (Linux; getrusage would count the parent's before the exec)."""
+    """The largest size so far: of the GPU's memory, or resident (Linux; getrusage would count the parent's
+    before the exec)."""
+    if DEVICE == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def matrix_rate() -> float:
     """FLOP/s of the machine's own products at the size of a feed-forward layer."""
-    a, b = torch.randn(BATCH * LENGTH, 1024), torch.randn(1024, 256)
-    (seconds,) = medians(lambda: a @ b, rounds=30)
+    a = torch.randn(BATCH * LENGTH, 1024, device=DEVICE)
+    b = torch.randn(1024, 256, device=DEVICE)
+    with autocast():
+        (seconds,) = medians(lambda: a @ b, rounds=30)
     return 2 * a.numel() * b.size(1) / seconds
 
 
 def steps() -> None:
     """Training step and inference, time and memory, with and without dropout."""
-    print(f"\n{torch.get_num_threads()} threads, 4 layers x 256, vocabulary 8,192, {BATCH} x {LENGTH} tokens")
+    print(f"\n{name_of(torch.device(DEVICE))}, 4 layers x 256, vocabulary 8,192, {BATCH} x {LENGTH} tokens")
     print(
         "family dropout  step ms (ours, theirs, ratio)  inference ratio  peak MB (ours, theirs)  matrix rate"
     )

@@ -24,7 +24,7 @@ def test_says_where_it_comes_from(name):
     assert m.recipe.name == name
     assert set(FACTS) <= set(m.card)
     assert m.card["heldout_loss"] < m.card["unigram_loss"] - 2.5
-    assert m.card["seconds"] >= 30 * 60  # at least a quarter of an hour on two cores
+    assert m.card["tokens"] >= 24e6  # what a core reads in over half an hour; a GPU does in five minutes
     assert m.history[-1]["heldout_loss"] == m.card["heldout_loss"]
     card = (SHIPPED / name / "README.md").read_text(encoding="utf-8")
     assert m.card["command"] in card
