@@ -31,7 +31,8 @@ from ptm_explore.training.budget import Budget
 from ptm_explore.training.progress import Progress
 
 SAVE_SECONDS = 30  # between checkpoints, where `save_every` names no number of steps
-EVALUATIONS = 12  # on held-out text, spread over the budget
+EVALUATIONS = 12  # on held-out text at most, spread over the budget
+EVALUATING = 0.15  # of the seconds at most; a short run is judged less often, but always before and after
 RECORDS = 100  # rows of metrics, spread over the budget
 
 
@@ -78,6 +79,7 @@ class Trainer:
         optimizer = _optimizer(self.net, self.schedule)
         self.progress: dict[str, Any] = {"steps": 0, "tokens": 0, "seconds": 0.0, "flops": 0.0}
         self.history: list[dict] = []
+        self.judging = 0.0  # seconds spent on evaluations
         if self.resume and self.folder is not None:
             self._resume(optimizer)
         learner, optimizer = accelerator.prepare(Learner(self.net, self.objective), optimizer)
@@ -120,7 +122,8 @@ class Trainer:
             speed = tokens / max(time.monotonic() - began, 1e-9)
             bar.update(share, total, speed, self.progress["seconds"])
             done = share >= 1 or stop
-            evaluate = done or share - evaluated >= 1 / EVALUATIONS
+            affordable = self.judging < EVALUATING * self.progress["seconds"]
+            evaluate = done or (share - evaluated >= 1 / EVALUATIONS and affordable)
             if evaluate or share - recorded >= 1 / RECORDS:
                 recorded, evaluated = share, share if evaluate else evaluated
                 row = {"loss": total, "lr": lr, "speed": speed}
@@ -190,7 +193,9 @@ class Trainer:
         entry = {"step": p["steps"], "tokens": p["tokens"], "seconds": round(p["seconds"], 3), "share": share}
         entry |= row or {}
         if evaluate and accelerator.is_main_process and self.heldout:
+            began = time.monotonic()
             entry |= evaluate_on(self.net, self.objective, self.heldout, accelerator.device) | self.baseline
+            self.judging += time.monotonic() - began
         self.history.append(entry)
         bar.record(entry, self.objective.headline(entry))
 
