@@ -6,8 +6,11 @@ T tokens, D d_model, L layers, H heads, K head size
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +30,7 @@ class Trace:
     text: str
     tokens: list[str]
     words: list[int | None]  # index of each token's word, None for special tokens
+    sections: list[int]  # 0 or, in the second of two texts, 1
     values: dict[str, Tensor] = field(repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -56,13 +60,51 @@ class Trace:
 
 
 @torch.no_grad()
-def trace(model: Model, text: str, pair: str | None = None) -> Trace:
-    """Run one text through a model and keep every activation, on the CPU in float32. Of XLNet, whose query
-    stream predicts each token from all others, "logits" are those predictions."""
+def trace(model: Model, text: str, pair: str | None = None, read: Sequence[str] = ("*",)) -> Trace:
+    """Run one text, or two, through a model and keep every activation, or those whose names match a pattern
+    of `read`, on the CPU in float32. Of XLNet, whose query stream predicts each token from all others,
+    "logits" are those predictions. PtmError for what would not fit in memory."""
     if not isinstance(text, str):
         raise PtmError(f"trace takes one text, got {type(text).__name__}; trace texts one at a time")
     tokens = model.encode(text, pair)
-    taps = Taps(read=["*"])
+    _check_memory(model.config, tokens.ids.size(1), read)
+    taps = Taps(read=read)
     model(tokens.ids, None, tokens.segments, taps=taps, **model.net.trace_options(tokens.ids.size(1)))
     values = {name: value.squeeze(0).float().cpu() for name, value in taps.values.items()}
-    return Trace(text, tokens.tokens[0], tokens.words[0], values)
+    words = tokens.words[0]
+    sections = [0] * len(words) if pair is None else _sections(words)
+    return Trace(text, tokens.tokens[0], words, sections, values)
+
+
+def _sections(words: list[int | None]) -> list[int]:
+    """Which of two texts each token belongs to: 1 once words are counted anew, or after a special token."""
+    last, between, second, result = None, False, 0, []
+    for word in words:
+        if word is not None:
+            second = second or int(last is not None and (between or word < last))
+            last = word
+        between = word is None
+        result.append(second)
+    return result
+
+
+def _check_memory(config, T: int, read: Sequence[str]) -> None:
+    """Of what "*" keeps, scores and weights grow with the square of the length, and all else with it."""
+    names = [f"layers.0.attention.{name}" for name in ("scores", "probs")]
+    maps = sum(any(fnmatchcase(name, pattern) for pattern in read) for name in names)
+    rest = 8 * config.d_model + 2 * config.d_ff if "*" in read else 0
+    need = 4 * config.n_layers * T * (maps * config.n_heads * T + rest) / 1e9
+    free = _free_gigabytes()
+    if need > free:
+        raise PtmError(
+            f"the activations of {T} tokens would take {need:.2g} GB, and {free:.2g} GB are free; ask for "
+            'some of them, ptm.trace(m, text, read=["layers.3.*"]), or take a shorter text'
+        )
+
+
+def _free_gigabytes() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux: let it be tried
+        return float("inf")
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1e6
