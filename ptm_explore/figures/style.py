@@ -30,17 +30,21 @@ SCALE = "Blues"  # one hue, lightness alone carries the value: the same for ever
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def text(value: object, limit: int | None = None) -> str:
-    """`value` as Plotly has to be given it to show exactly these characters, at most `limit` of them.
-
-    Plotly reads some HTML in every label, `$...$` as TeX and `%{...}` as a template; vocabularies hold all
-    three ("<s>", "$", "%"). Characters that cannot be seen are written as their escapes (a newline as \\n).
-    """
+def plain(value: object, limit: int | None = None) -> str:
+    """`value`, at most `limit` characters; those that cannot be seen as their escapes (a newline as \\n)."""
     shown = str(value)
     if limit and len(shown) > limit:
         shown = shown[: limit - 1] + "…"
-    shown = _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), shown)
-    return html.escape(shown, quote=False).replace("$", "&#36;").replace("%", "&#37;")
+    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), shown)
+
+
+def text(value: object, limit: int | None = None) -> str:
+    """`plain` text as Plotly has to be given it to show exactly these characters.
+
+    Plotly reads some HTML in every label, `$...$` as TeX and `%{...}` as a template; vocabularies hold all
+    three ("<s>", "$", "%").
+    """
+    return html.escape(plain(value, limit), quote=False).replace("$", "&#36;").replace("%", "&#37;")
 
 
 def template() -> go.layout.Template:

@@ -5,6 +5,8 @@ L layers, H heads, T tokens, W words, K head size, D d_model; a row is a query, 
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ MEASURES = {
     "gradient": "weight times its gradient, where positive: what raises the score (Chefer et al. 2021)",
     "rollout": "weights of all layers so far multiplied, with the residual (Abnar and Zuidema 2020)",
 }
+Groups = list[list[int]]
 STREAMS = {"content": "attention", "query": "attention.query"}  # of XLNet; other families have the first
 
 
@@ -36,19 +39,25 @@ def measure(
     """What attention does on a text, as one of `MEASURES`. "rollout" has one map a layer (H = 1). "gradient"
     is of the predicted class of a classifier, else of the model's own score of the text: of the tokens'
     log-probabilities, or of its belief that they are original. PtmError for an unknown kind or stream."""
+    return _measured(model, text, pair, kind, stream)[1]
+
+
+def _measured(model: Model, text: str, pair: str | None, kind: str, stream: str) -> tuple[Trace, Tensor]:
     if kind not in MEASURES:
         raise unknown("measure of attention", kind, MEASURES)
-    name = f"layers.*.{_stream(model, stream)}.probs"
     if kind == "rollout" and stream != "content":
         raise PtmError("rollout follows what flows from layer to layer, the content stream; choose that one")
+    scope = _stream(model, stream)
+    name = f"layers.*.{scope}.probs"
     if kind == "gradient":
-        return _times_gradient(model, text, pair, name)
-    wanted = [name, "layers.*.attention.v"] if kind == "norms" else [name]
-    found = trace(model, text, pair, read=wanted)
-    maps = _stack(found, _stream(model, stream), "probs")
+        return trace(model, text, pair, read=()), _times_gradient(model, text, pair, name)
+    found = trace(model, text, pair, read=[name, "layers.*.attention.v"])
+    maps = _stack(found, scope, "probs")
     if kind == "rollout":
-        return rollout(maps)[:, None]
-    return maps * _lengths(model, _stack(found, "attention", "v")).unsqueeze(2) if kind == "norms" else maps
+        maps = rollout(maps)[:, None]
+    if kind == "norms":
+        maps = maps * _lengths(model, _stack(found, "attention", "v")).unsqueeze(2)
+    return found, maps
 
 
 def rollout(maps: Float[Tensor, "L H T T"]) -> Float[Tensor, "L T T"]:
@@ -61,21 +70,99 @@ def rollout(maps: Float[Tensor, "L H T T"]) -> Float[Tensor, "L T T"]:
     return torch.stack(result[1:])
 
 
-def merge_words(
-    maps: Float[Tensor, "... T T"], words: list[int | None]
-) -> tuple[Float[Tensor, "... W W"], list[list[int]]]:
-    """Maps between words, and the tokens of each: what a word gets is the sum over its tokens, what it gives
-    the mean (Clark et al. 2019, section 4.1). A special token is a word of its own."""
-    groups: list[list[int]] = []
+def merge(maps: Float[Tensor, "... T T"], groups: Groups) -> Float[Tensor, "... W W"]:
+    """Maps between groups of tokens, such as words: what a group gets is the sum over its tokens, what it
+    gives the mean (Clark et al. 2019, section 4.1)."""
+    member = torch.zeros(len(groups), maps.size(-1))
+    for n, group in enumerate(groups):
+        member[n, group] = 1
+    return member / member.sum(1, keepdim=True) @ maps @ member.T
+
+
+def words_of(words: list[int | None]) -> Groups:
+    """The tokens of each word; a special token is a word of its own."""
+    groups: Groups = []
     for i, word in enumerate(words):
         if word is not None and i and words[i - 1] == word:
             groups[-1].append(i)
         else:
             groups.append([i])
-    member = torch.zeros(len(groups), len(words))
-    for n, group in enumerate(groups):
-        member[n, group] = 1
-    return member / member.sum(1, keepdim=True) @ maps @ member.T, groups
+    return groups
+
+
+@dataclass(frozen=True)
+class Look:
+    """The same text as several models attend to it, between the same tokens or words."""
+
+    names: list[str]  # of the models
+    tokens: list[str]
+    special: list[bool]
+    sections: list[int]  # 0 or, in the second of two texts, 1
+    maps: list[Float[Tensor, "L H T T"]]  # one a model
+    groups: list[Groups]  # of each model: the tokens that each of `tokens` is made of
+    notice: str = ""  # what one has to know to read them
+
+
+def look(
+    models: Sequence[Model],
+    text: str,
+    pair: str | None = None,
+    kind: str = "weights",
+    stream: str = "content",
+    words: bool = False,
+) -> Look:
+    """Attention of one or more models on a text. Where their tokens differ, they are compared between the
+    shortest stretches of text that all of them cut at both ends, special tokens left out."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        streams = [stream if m.family == "xlnet" else "content" for m in models]
+        both = [_measured(m, text, pair, kind, s) for m, s in zip(models, streams, strict=True)]
+    notices = dict.fromkeys(str(warning.message) for warning in said)
+    first = both[0][0]
+    if any(found.tokens != first.tokens for found, _ in both):
+        notices["The models cut this text differently; shown are the stretches that all of them share"] = None
+        groups = _stretches([found for found, _ in both], words)
+    else:
+        each = words_of(first.words) if words else [[i] for i in range(len(first.tokens))]
+        groups = [each] * len(both)
+    return Look(
+        [m.recipe.name if m.recipe else m.family for m in models],
+        [_label(first, (text, pair or ""), group) for group in groups[0]],
+        [first.words[group[0]] is None for group in groups[0]],
+        [first.sections[group[0]] for group in groups[0]],
+        [merge(m, g) if len(g) < m.size(-1) else m for (_, m), g in zip(both, groups, strict=True)],
+        groups,
+        ". ".join(notices),
+    )
+
+
+def _label(found: Trace, texts: tuple[str, str], group: list[int]) -> str:
+    if len(group) == 1:
+        return found.tokens[group[0]]
+    return texts[found.sections[group[0]]][found.offsets[group[0]][0] : found.offsets[group[-1]][1]]
+
+
+def _stretches(found: Sequence[Trace], words: bool) -> list[Groups]:
+    """Of each trace: its tokens between the places where all of them end a token (or a word)."""
+    ends = [{i: (t.sections[i], t.offsets[i][1]) for i in _closing(t, words)} for t in found]
+    common = set.intersection(*(set(places.values()) for places in ends))
+    result = []
+    for t, places in zip(found, ends, strict=True):
+        groups: Groups = [[]]
+        for i, word in enumerate(t.words):
+            if word is not None:
+                groups[-1].append(i)
+                if places.get(i) in common:
+                    groups.append([])
+        result.append(groups[:-1])
+    return result
+
+
+def _closing(t: Trace, words: bool) -> list[int]:
+    """Tokens that end a word, or a character: several tokens may share the bytes of one."""
+    keys = t.words if words else t.offsets
+    last = len(keys) - 1
+    return [i for i, w in enumerate(t.words) if w is not None and (i == last or keys[i + 1] != keys[i])]
 
 
 @dataclass(frozen=True)

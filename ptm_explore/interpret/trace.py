@@ -31,6 +31,7 @@ class Trace:
     tokens: list[str]
     words: list[int | None]  # index of each token's word, None for special tokens
     sections: list[int]  # 0 or, in the second of two texts, 1
+    offsets: list[tuple[int, int]]  # characters of each token in its text
     values: dict[str, Tensor] = field(repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -73,7 +74,7 @@ def trace(model: Model, text: str, pair: str | None = None, read: Sequence[str] 
     values = {name: value.squeeze(0).float().cpu() for name, value in taps.values.items()}
     words = tokens.words[0]
     sections = [0] * len(words) if pair is None else _sections(words)
-    return Trace(text, tokens.tokens[0], words, sections, values)
+    return Trace(text, tokens.tokens[0], words, sections, tokens.offsets[0], values)
 
 
 def _sections(words: list[int | None]) -> list[int]:

@@ -3,13 +3,14 @@
 from importlib import import_module
 
 _HOMES = {
+    "ExplorerWidget": "explorer",
     "FillWidget": "fill",
     "OrderWidget": "order",
     "PtmWidget": "base",
     "ReplacedWidget": "replaced",
     "TokensWidget": "tokens",
 }
-__all__ = ["FillWidget", "OrderWidget", "PtmWidget", "ReplacedWidget", "TokensWidget"]
+__all__ = ["ExplorerWidget", "FillWidget", "OrderWidget", "PtmWidget", "ReplacedWidget", "TokensWidget"]
 
 
 def __getattr__(name: str):

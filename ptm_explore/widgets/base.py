@@ -14,7 +14,7 @@ import traitlets
 
 from ..errors import PtmError
 
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
 
 
 class PtmWidget(anywidget.AnyWidget):
@@ -30,12 +30,12 @@ class PtmWidget(anywidget.AnyWidget):
     @property
     def _esm(self) -> str:
         """dom.js and the widget's module as one module: without the import between them."""
-        own = (_STATIC / self.module).read_text(encoding="utf-8")
+        own = (STATIC / self.module).read_text(encoding="utf-8")
         return _without_exports("dom.js") + re.sub(r'^import .* from "\./dom\.js";\n', "", own, flags=re.M)
 
     @property
     def _css(self) -> str:
-        return (_STATIC / "ptm.css").read_text(encoding="utf-8")
+        return (STATIC / "ptm.css").read_text(encoding="utf-8")
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
@@ -64,4 +64,4 @@ class PtmWidget(anywidget.AnyWidget):
 
 
 def _without_exports(name: str) -> str:
-    return re.sub(r"^export (?=function|const)", "", (_STATIC / name).read_text(encoding="utf-8"), flags=re.M)
+    return re.sub(r"^export (?=function|const)", "", (STATIC / name).read_text(encoding="utf-8"), flags=re.M)
