@@ -1,13 +1,13 @@
 """`make bench` or `python -m benchmarks [step] [length] [size]`: ours against `transformers`, alternately in
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
-`python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers,
-`minis DATA` trains the models that come with the package; `tasks DATA`, `finetune`, `few` judge on labelled
-data. Each knows `--help`."""
+`python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers, `views`
+sets the attention explorer beside bertviz, `minis DATA` trains the models that come with the package; `tasks
+DATA`, `finetune`, `few` judge on labelled data. Each knows `--help`."""
 
 import sys
 
-from benchmarks import findings, minis, minute, speed, tasks
+from benchmarks import findings, minis, minute, speed, tasks, views
 
 PARTS = {"step": speed.steps, "length": speed.lengths, "size": speed.sizes}
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
     "tasks": tasks.real,
     "finetune": tasks.finetune,
     "few": tasks.few,
+    "views": views.main,
 }
 
 if __name__ == "__main__":
