@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 import nbformat
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "test-artefacts"
@@ -243,3 +244,17 @@ def screenshot(page, name: str):
     page.wait_for_timeout(500)
     page.screenshot(path=ARTEFACTS / f"{name}.png")
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def run_cells(lab, run_all):
+    """Function that runs these sources as a notebook in the browser and returns a Page."""
+    _, root = lab
+
+    def run(name, *sources):
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
+        return run_all(name)
+
+    return run

@@ -3,9 +3,7 @@ memory than promised."""
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -23,20 +21,6 @@ class Hello(anywidget.AnyWidget):
     _esm = "export default {{render({{el}}) {{ {} }}}}"
 Hello()"""
 HELLO = "el.innerHTML = '<b id=hello>hello</b>';"
-
-
-@pytest.fixture
-def run_cells(lab, run_all):
-    """Function that runs these sources as a notebook in the browser and returns a Page."""
-    _, root = lab
-
-    def run(name, *sources):
-        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
-        return run_all(name)
-
-    return run
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
