@@ -14,17 +14,11 @@ from ptm_explore.errors import PtmError
 if TYPE_CHECKING:
     import pandas
 
-NEEDED = (
-    "torch",
-    "tokenizers",
-    "safetensors",
-    "accelerate",
-    "plotly",
-    "ipywidgets",
-    "anywidget",
-    "captum",
-    "bertviz",
-)
+    from ptm_explore.models.recipes import Recipe
+
+COMPUTE = ("torch", "tokenizers", "safetensors", "accelerate", "captum")
+DISPLAY = ("plotly", "ipywidgets", "anywidget", "bertviz")
+NEEDED = (*COMPUTE, *DISPLAY)
 OPTIONAL = {
     "jupyterlab": "the lab (pip install 'ptm_explore[lab]')",
     "datasets": "corpora by hf: name",
@@ -42,10 +36,8 @@ class Setup:
     device: str
 
     def __repr__(self) -> str:
-        return (
-            f"ptm_explore {ptm_explore.__version__} on torch {version('torch')}, "
-            f"{self.device} ({cores()} cores), seed {self.seed}"
-        )
+        torch = f"torch {version('torch')}, {self.device} ({cores()} cores)"
+        return f"ptm_explore {ptm_explore.__version__} on {torch}, seed {self.seed}"
 
 
 def setup(seed: int = 0) -> Setup:
@@ -92,44 +84,31 @@ def recipes() -> "pandas.DataFrame":
 
     from ptm_explore.models.recipes import RECIPES
 
-    rows = []
-    for name, r in RECIPES.items():
-        c, s = r.config, r.schedule
-        rows.append(
-            {
-                "recipe": name,
-                "family": r.family,
-                "objective": " + ".join(r.objectives),
-                "layers": c.n_layers,
-                "d_model": c.d_model,
-                "heads": c.n_heads,
-                "vocabulary": c.vocab_size,
-                "parameters": r.parameters,
-                "FLOPs/token": r.flops_per_token(),
-                "training FLOPs/token": 3 * r.flops_per_token(),  # backward takes twice as many
-                "training GB": 16 * r.parameters / 1e9,
-                "row length": s.length,
-                "batch": s.batch,
-                "steps": s.steps,
-                "data": r.data,
-                "start": r.start,
-            }
-        )
-    return pd.DataFrame(rows).set_index("recipe").astype({"steps": "Int64"})
+    table = pd.DataFrame(map(_row, RECIPES.values()), index=pd.Index(RECIPES, name="recipe"))
+    return table.astype({"steps": "Int64"})
+
+
+def _row(r: "Recipe") -> dict:
+    c, s, flops = r.config, r.schedule, r.flops_per_token()
+    what = {"family": r.family, "objective": " + ".join(r.objectives)}
+    shape = {"layers": c.n_layers, "d_model": c.d_model, "heads": c.n_heads, "vocabulary": c.vocab_size}
+    size = {"parameters": r.parameters, "FLOPs/token": flops}
+    training = {
+        "training FLOPs/token": 3 * flops,
+        "training GB": 16 * r.parameters / 1e9,
+    }  # backward: 2 passes
+    read = {"row length": s.length, "batch": s.batch, "steps": s.steps, "data": r.data, "start": r.start}
+    return what | shape | size | training | read
 
 
 def doctor() -> str:
     """What is installed, what it runs on, and whether the chapters will: a text of a few lines."""
     from ptm_explore.text.cache import cache_folder
 
-    lines = [
-        f"ptm_explore {ptm_explore.__version__}, Python {platform.python_version()}, {platform.platform()}"
-    ]
-    missing = []
-    for name in NEEDED:
-        found = _version(name)
-        missing += [] if found else [name]
-        lines.append(f"  {name:13} {found or 'MISSING'}")
+    python = f"Python {platform.python_version()}, {platform.platform()}"
+    missing = [name for name in NEEDED if not _version(name)]
+    lines = [f"ptm_explore {ptm_explore.__version__}, {python}"]
+    lines += [f"  {name:13} {_version(name) or 'MISSING'}" for name in NEEDED]
     for name, purpose in OPTIONAL.items():
         lines.append(f"  {name:13} {_version(name) or f'not installed, needed for {purpose}'}")
     if "torch" not in missing:
@@ -139,11 +118,8 @@ def doctor() -> str:
         enough = "enough" if memory >= CHAPTER_GB else "too little"
         lines.append(f"memory free: {memory:.1f} GB, {enough} for a chapter (up to {CHAPTER_GB} GB)")
     lines.append(f"cache: {cache_folder()} (set PTM_CACHE to move it)")
-    if missing:
-        lines.append(f"To do: install {', '.join(missing)} (pip install ptm_explore).")
-    else:
-        lines.append("Everything a chapter needs is here.")
-    return "\n".join(lines)
+    to_do = f"To do: install {', '.join(missing)} (pip install ptm_explore)."
+    return "\n".join([*lines, to_do if missing else "Everything a chapter needs is here."])
 
 
 def _version(package: str) -> str | None:

@@ -5,7 +5,7 @@ from numbers import Integral
 
 import torch
 
-from .base import Hint, exercise, pair, require, tensor
+from .base import exercise, meant
 
 _ONE_DRAW = "is one share a share of what was left over (81/9/10)? Split one draw: below 0.8, below 0.9"
 # (masked, random, kept) shares of the chosen tokens, and what gives them.
@@ -18,47 +18,46 @@ _SHARES = {
 }
 
 
-@exercise(
-    "04.mask_8010",
-    hint="choose ordinary tokens with the rate; one more draw each decides between mask, random and kept",
-    done="80 % masked, 10 % random, 10 % kept; the loss is asked for only where a token was chosen.",
-)
+@exercise("04.mask_8010")
 def mask_8010(answer):
-    draw = torch.Generator().manual_seed(0)
-    ids = torch.randint(5, 1000, (1600, 256), generator=draw)  # V is 1000, specials 0 to 4, the mask 4
-    ids[:, 0], ids[:, -1] = 2, 3
-    special, before, rate = ids < 5, ids.clone(), 0.4
-    result = answer(ids, special.clone(), rate, 4, 1000, torch.Generator().manual_seed(1))
-    inputs, targets = pair(result, "the input ids and the targets")
-    inputs, targets = tensor(inputs, "the input ids"), tensor(targets, "the targets")
-    for what, x in (("input ids", inputs), ("targets", targets)):
-        require(x.shape == ids.shape, f"the {what} should have the shape of ids; they have {tuple(x.shape)}")
-    require(torch.equal(ids, before), "did you change ids in place? Work on a copy: ids.clone()")
+    """choose ordinary tokens with the rate; one more draw each decides between mask, random and kept
+
+    80 % masked, 10 % random, 10 % kept; the loss is asked for only where a token was chosen.
+    """
+    yield ...
+    ids = torch.randint(5, 1000, (1600, 256), generator=torch.Generator().manual_seed(0))
+    ids[:, 0], ids[:, -1] = 2, 3  # V is 1000, specials 0 to 4, the mask 4
+    special, rate = ids < 5, 0.4
+
+    def masking():
+        given = ids.clone()
+        got = answer(given, special.clone(), rate, 4, 1000, torch.Generator().manual_seed(1))
+        inputs, targets = meant(got, (ids, ids), ("the input ids", "the targets"))
+        return given, inputs, targets
+
+    given, inputs, targets = masking()
+    for what, x in {"input ids": inputs, "targets": targets}.items():
+        yield f"the {what} should have the shape of ids, not {tuple(x.shape)}", x.shape != ids.shape
+    yield "did you change ids in place? Work on a copy: ids.clone()", not torch.equal(given, ids)
     chosen = targets != -100
-    require(not chosen.all(), "are there targets everywhere? They should be -100 except at the chosen tokens")
-    require(chosen.any(), "was nothing chosen? All targets are -100")
-    require(not (chosen & special).any(), "can special tokens be chosen? [CLS] and [SEP] never should")
+    yield "are there targets everywhere? They should be -100 except at the chosen tokens", chosen.all()
+    yield "was nothing chosen? All targets are -100", not chosen.any()
+    yield "can special tokens be chosen? [CLS] and [SEP] never should", (chosen & special).any()
     original = "do the targets hold the original tokens? They are what to find, not what is shown"
-    require(torch.equal(targets[chosen], before[chosen]), original)
-    changed = (inputs != before) & ~chosen
-    require(not changed.any(), "did tokens change that have no target? Only the chosen ones may")
-    share = chosen.sum().item() / (~special).sum().item()
-    require(abs(share - rate) < 0.01, f"is the rate used? {share:.1%} were chosen, not {rate:.0%}")
-    require(inputs.min() >= 0 and inputs.max() < 1000, "are all ids in the vocabulary, 0 to vocab_size - 1?")
-    masked = (inputs == 4)[chosen].double().mean().item()
-    kept = (inputs == before)[chosen].double().mean().item()
-    shares = (masked, 1 - masked - kept, kept)  # of 160,000 tokens: the standard error is 0.001
-    nearest = min([*_SHARES, (0.8, 0.1, 0.1)], key=lambda known: _distance(known, shares))
+    yield original, not torch.equal(targets[chosen], ids[chosen])
+    yield "did tokens change that have no target? Only the chosen ones may", ((inputs != ids) & ~chosen).any()
+    share = (chosen.sum() / (~special).sum()).item()
+    yield f"is the rate used? {share:.1%} were chosen, not {rate:.0%}", abs(share - rate) >= 0.01
+    yield "are all ids in the vocabulary, 0 to vocab_size - 1?", inputs.min() < 0 or inputs.max() >= 1000
+    masked, kept = (same[chosen].double().mean() for same in (inputs == 4, inputs == ids))
+    shares = torch.stack([masked, 1 - masked - kept, kept])  # of 160,000 tokens: a standard error of 0.001
+    distance = lambda known: (torch.tensor(known) - shares).abs().max()  # noqa: E731
+    nearest = min([*_SHARES, (0.8, 0.1, 0.1)], key=distance)
     measured = "80/10/10 was asked; masked/random/kept came out as {:.1%}, {:.1%}, {:.1%}".format(*shares)
-    require(_distance(nearest, shares) < 0.006, measured)
-    require(nearest not in _SHARES, _SHARES.get(nearest, ""))
-    again = answer(ids.clone(), special.clone(), rate, 4, 1000, torch.Generator().manual_seed(1))
+    yield measured, distance(nearest) >= 0.006
+    yield _SHARES.get(nearest), nearest in _SHARES
     seeded = "do all draws use the generator? The same seed gave two different maskings"
-    require(torch.equal(torch.as_tensor(again[0]), inputs), seeded)
-
-
-def _distance(a: tuple, b: tuple) -> float:
-    return max(abs(x - y) for x, y in zip(a, b, strict=True))
+    yield seeded, not torch.equal(masking()[1], inputs)
 
 
 # BERT base: V 30522, 512 positions, 2 segments, D 768, F 3072, L 12, and the pooler.
@@ -76,25 +75,23 @@ _TERMS = {
 }
 
 
-@exercise(
-    "04.parameters",
-    hint="three tables, a LayerNorm; 12 layers of 4 D·D + 2 D·F, their biases, 2 LayerNorms; the pooler",
-    done="109,482,240: the 110M of the paper, a fifth of it in the token table.",
-    function=False,
-)
+@exercise("04.parameters", value=True)
 def parameters(answer):
+    """three tables, a LayerNorm; 12 layers of 4 D·D + 2 D·F, their biases, 2 LayerNorms; the pooler
+
+    109,482,240: the 110M of the paper, a fifth of it in the token table.
+    """
+    yield ...
     whole = isinstance(answer, (Integral, float)) and answer == int(answer)
-    require(whole and not isinstance(answer, bool), "give the exact number, as a whole number")
+    yield "give the exact number, as a whole number", not whole or isinstance(answer, bool)
     missing = _PARAMETERS - int(answer)
-    if missing == 0:
-        return
-    require(int(answer) % 1_000_000, "that is a rounded number; what is the exact one?")
+    yield "that is a rounded number; what is the exact one?", answer % 1_000_000 == 0
     tied = 768 * 768 + 3 * 768 + 30522
-    extra = {tied: "its transform and output bias", tied + 30522 * 768: "its own output matrix"}
-    require(-missing not in extra, f"is the head counted, with {extra.get(-missing)}? Body only")
+    yield "is the head counted, with its transform and output bias? Body only", missing == -tied
+    yield "is the head counted, with its own output matrix? Body only", missing == -tied - 30522 * 768
     for size in range(1, len(_TERMS)):
         found = [terms for terms in combinations(_TERMS, size) if sum(_TERMS[t] for t in terms) == missing]
         forgotten = " or ".join(" and ".join(terms) for terms in found)
-        require(not found, f"{missing:,} too few: did you forget {forgotten}?")
-    far = "too few" if missing > 0 else "too many"
-    raise Hint(f"{abs(missing):,} {far}. Go through tables, layers and pooler: is L = 12, D = 768?")
+        yield f"{missing:,} too few: did you forget {forgotten}?", found
+    far = f"{abs(missing):,} too {'few' if missing > 0 else 'many'}"
+    yield f"{far}. Go through tables, layers and pooler: is L = 12, D = 768?", missing

@@ -2,103 +2,68 @@
 
 import torch
 
-from .base import exercise, match, pair, require, tensor
+from .base import exercise
+
+IDS = torch.tensor([[7, 8, 9, 10, 11], [5, 6, 5, 6, 5]])
+MASKED = torch.tensor([[0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]).bool()
+DRAWN = torch.tensor([[1, 3, 2, 10, 4], [5, 2, 2, 2, 8]])  # a draw everywhere; two hit the original
 
 
-@exercise(
-    "08.labels",
-    hint="put what was drawn where the mask is; then a token is replaced if it is not what it was",
-    done="A lucky draw is no forgery: where the generator hit the original, the label is 0.",
-)
-def labels(answer):
-    ids = torch.tensor([[7, 8, 9, 10, 11], [5, 6, 5, 6, 5]])
-    masked = torch.tensor([[0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]).bool()
-    drawn = torch.tensor([[1, 3, 2, 10, 4], [5, 2, 2, 2, 8]])  # a draw everywhere; two hit the original
-    before = ids.clone()
-    got = pair(answer(ids, masked.clone(), drawn.clone()), "what is shown and the labels")
-    require(
-        torch.equal(ids, before), "did you change ids in place? Work on a copy: torch.where or ids.clone()"
-    )
-    shown, label = tensor(got[0], "what is shown"), tensor(got[1], "the labels")
-    right = torch.where(masked, drawn, ids)
-    swapped = "are the two results swapped? First what is shown, then the labels"
-    require(not torch.equal(shown.double(), (right != ids).double()), swapped)
-    match(
-        shown,
-        right,
-        {
-            "is something drawn shown where nothing was masked?": drawn,
-            "is the draw in the right places? It belongs where the mask is": torch.where(masked, ids, drawn),
-            "is anything replaced at all? That is the original": ids,
-        },
-        "what is shown",
-    )
-    match(
-        label.double(),
-        (right != ids).double(),
-        {
-            "does every mask count as replaced? The generator may have drawn the original": masked.double(),
-            "which way round are the labels? 1 is replaced": (right == ids).double(),
-            "are unmasked draws compared too? Compare what is shown": (drawn != ids).double(),
-        },
-        "the row of labels",
-    )
+@exercise("08.labels", "what is shown", "the labels", cases=[(IDS, MASKED, DRAWN)], unchanged=True)
+def labels(got, ids, masked, drawn):
+    """put what was drawn where the mask is; then a token is replaced if it is not what it was
+
+    A lucky draw is no forgery: where the generator hit the original, the label is 0.
+    """
+    shown = torch.where(masked, drawn, ids)
+    label = (shown != ids).long()
+    yield shown, label
+    yield "are the two results swapped? First what is shown, then the labels", (label, ...)
+    yield "is something drawn shown where nothing was masked?", (drawn, ...)
+    others = torch.where(masked, ids, drawn)
+    yield "is the draw in the right places? It belongs where the mask is", (others, ...)
+    yield "is anything replaced at all? That is the original", (ids, ...)
+    yield "does every mask count as replaced? The generator may have drawn the original", (..., masked)
+    yield "which way round are the labels? 1 is replaced", (..., shown == ids)
+    yield "are unmasked draws compared too? Compare what is shown", (..., drawn != ids)
 
 
-@exercise(
-    "08.auc",
-    hint="of all pairs of a replaced and an original token: how often does the replaced one score higher?",
-    done="0.5 is chance whatever the majority, and nothing changes when all scores are squashed alike.",
-)
-def auc(answer):
-    scores = torch.tensor([0.1, 0.4, 0.4, 0.8, 0.3, 0.2, 0.4, 0.05])
-    truth = torch.tensor([0, 0, 1, 1, 0, 0, 0, 1])
+SCORES = torch.tensor([0.1, 0.4, 0.4, 0.8, 0.3, 0.2, 0.4, 0.05])
+TRUTH = torch.tensor([0, 0, 1, 1, 0, 0, 0, 1])
+
+
+@exercise("08.auc", "the area", cases=[(SCORES, TRUTH)])
+def auc(got, scores, truth):
+    """of all pairs of a replaced and an original token: how often does the replaced one score higher?
+
+    0.5 is chance whatever the majority, and nothing changes when all scores are squashed alike.
+    """
     a, b = scores[truth == 1][:, None], scores[truth == 0][None, :]
     above, same = (a > b).double().mean(), (a == b).double().mean()
-    match(
-        answer(scores.clone(), truth.clone()),
-        above + same / 2,
-        {
-            "how do you count ties? They are half a win": above,
-            "do ties count as whole wins? They are half of one": above + same,
-            "is it turned round? The replaced token should have the higher score": 1 - above - same / 2,
-            "is that the accuracy? It depends on a threshold, the area does not": (
-                ((scores > 0.5) == (truth == 1)).double().mean()
-            ),
-            "do you divide by all pairs? Only those of a replaced and an original token count": (
-                (above + same / 2) * a.numel() * b.numel() / (len(scores) * (len(scores) - 1) / 2)
-            ),
-        },
-        "the area",
-    )
+    right = above + same / 2
+    yield right
+    yield "how do you count ties? They are half a win", above
+    yield "do ties count as whole wins? They are half of one", above + same
+    yield "is it turned round? The replaced token should have the higher score", 1 - right
+    accuracy = ((scores > 0.5) == (truth == 1)).double().mean()
+    yield "is that the accuracy? It depends on a threshold, the area does not", accuracy
+    all_pairs = right * a.numel() * b.numel() / (len(scores) * (len(scores) - 1) / 2)
+    yield "do you divide by all pairs? Only those of a replaced and an original token count", all_pairs
 
 
-@exercise(
-    "08.loss",
-    hint="two means, each over what its part is asked about; the discriminator's counts fifty times",
-    done="The fifty makes up for sizes: a yes or no is a small question beside a whole vocabulary.",
-)
-def loss(answer):
-    mlm, n_masked, rtd, n_tokens, weight = 63.0, 12, 20.0, 80, 50.0
-    value = torch.tensor(mlm / n_masked + weight * rtd / n_tokens)
-    match(
-        answer(mlm, n_masked, rtd, n_tokens, weight),
-        value,
-        {
-            "is the weight there?": torch.tensor(mlm / n_masked + rtd / n_tokens),
-            "is the weight on the right part? The discriminator's loss is the small one": torch.tensor(
-                weight * mlm / n_masked + rtd / n_tokens
-            ),
-            "is the discriminator asked about masked tokens only? About all of them": torch.tensor(
-                mlm / n_masked + weight * rtd / n_masked
-            ),
-            "is the generator asked about all tokens? About the masked ones": torch.tensor(
-                mlm / n_tokens + weight * rtd / n_tokens
-            ),
-            "are those sums? Each part is a mean": torch.tensor(mlm + weight * rtd),
-            "is one part subtracted? They do not fight: both are minimised": torch.tensor(
-                mlm / n_masked - weight * rtd / n_tokens
-            ),
-        },
-        "the loss",
-    )
+@exercise("08.loss", "the loss", cases=[(63.0, 12, 20.0, 80, 50.0)])
+def loss(got, mlm, n_masked, rtd, n_tokens, weight):
+    """two means, each over what its part is asked about; the discriminator's counts fifty times
+
+    The fifty makes up for sizes: a yes or no is a small question beside a whole vocabulary.
+    """
+    generator, judge = mlm / n_masked, rtd / n_tokens
+    yield generator + weight * judge
+    yield "is the weight there?", generator + judge
+    at_generator = weight * generator + judge
+    yield "is the weight on the right part? The discriminator's loss is the small one", at_generator
+    too_few = generator + weight * rtd / n_masked
+    yield "is the discriminator asked about masked tokens only? About all of them", too_few
+    yield "is the generator asked about all tokens? About the masked ones", mlm / n_tokens + weight * judge
+    yield "are those sums? Each part is a mean", mlm + weight * rtd
+    yield "is one part subtracted? They do not fight: both are minimised", generator - weight * judge

@@ -40,7 +40,7 @@ WRONG = [
     ("05.query_mask", mask(lambda i, j: j < i.clamp(min=0)), "rows of the context"),
     ("05.query_mask", lambda o, T: query_mask(o, T).T, "transposed"),
     ("05.query_mask", lambda o, T: query_mask(o, T).float(), "boolean"),
-    ("05.query_mask", lambda o, T: query_mask(o, T)[1:], "should be (5, 5)"),
+    ("05.query_mask", lambda o, T: query_mask(o, T)[1:], "shape (5, 5)"),
     ("05.query_mask", lambda o, T: None, "return"),
     ("05.by_key", lambda s: s[:, :4], "its own place"),
     ("05.by_key", lambda s: torch.stack([r[3 - i :][:4] for i, r in enumerate(s)]), "off by one"),
