@@ -86,8 +86,9 @@ def test_gradient_serves_every_family(model):
 
 def test_words_get_the_sum_and_give_the_mean():
     maps = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
-    merged, groups = attention.merge_words(maps, [None, 0, 0])
+    groups = attention.words_of([None, 0, 0])
     assert groups == [[0], [1, 2]]
+    merged = attention.merge(maps, groups)
     torch.testing.assert_close(merged, torch.tensor([[0.5, 0.5], [0.2, 0.8]]))
 
 
@@ -107,6 +108,24 @@ def test_both_streams_of_xlnet():
     assert not torch.equal(content, query)
     own = query.diagonal(dim1=-2, dim2=-1)
     assert own[..., :-2].max() == 0  # a query does not see its own token; the special ones are given
+
+
+def test_models_are_compared_between_stretches_that_all_of_them_cut(model):
+    bert, text = ptm.load("bert-mini"), "The naïve dog 🤖 wasn't unhappy."
+    found = attention.look([bert, model], text, "It slept.")
+    assert found.maps[0].shape[-1] == found.maps[1].shape[-1] == len(found.tokens)
+    for m, groups in zip((bert, model), found.groups, strict=True):
+        offsets = m.encode(text, "It slept.").offsets[0]
+        spans = [(offsets[group[0]][0], offsets[group[-1]][1]) for group in groups]
+        if found.notice:  # every stretch is the same text in both
+            assert [end for _, end in spans] == [
+                bert.encode(text, "It slept.").offsets[0][group[-1]][1] for group in found.groups[0]
+            ]
+        flat = [i for group in groups for i in group]
+        assert flat == sorted(flat)
+    words = attention.look([bert, model], text, words=True)
+    assert len(words.tokens) <= len(attention.look([bert, model], text).tokens)
+    assert any("unhappy" in token for token in words.tokens)
 
 
 def test_unknown_names():

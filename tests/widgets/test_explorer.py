@@ -182,6 +182,7 @@ def test_all_views_heads_and_the_table(exported, bert):
     page.locator("figure canvas").hover()
     assert re.search(r"→ .*: [\d.]+", page.locator(".ptm-readout").text_content())
     page.get_by_text("The same as a table").click()
+    page.locator(".ptm-table tbody tr").first.wait_for()  # "toggle" comes a moment later
     assert page.locator(".ptm-table tbody tr").count() == len(bert.encode(TEXT, "It rains.").tokens[0])
     page.get_by_label("parts").select_option("01")
     page.get_by_label("hide special tokens").check()
