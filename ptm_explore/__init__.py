@@ -22,6 +22,7 @@ _HOME = {
     "task": "text.tasks",
     "show": "figures.source",
     "trace": "interpret.trace",
+    "attribute": "interpret.attribution",
     "explore": "widgets.explorer",
     "FillWidget": "widgets",
     "PtmError": "errors",

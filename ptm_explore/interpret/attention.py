@@ -6,7 +6,7 @@ L layers, H heads, T tokens, W words, K head size, D d_model; a row is a query, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from ptm_explore.layers.taps import Taps
 
 if TYPE_CHECKING:
     from ptm_explore.model import Model
+    from ptm_explore.models.heads import Output
 
 MEASURES = {
     "weights": "attention weights: how a query shares itself out over the keys; a row sums to 1",
@@ -50,7 +51,7 @@ def _measured(model: Model, text: str, pair: str | None, kind: str, stream: str)
     scope = _stream(model, stream)
     name = f"layers.*.{scope}.probs"
     if kind == "gradient":
-        return trace(model, text, pair, read=()), _times_gradient(model, text, pair, name)
+        return trace(model, text, pair, read=()), times_gradient(model, text, pair, stream)
     found = trace(model, text, pair, read=[name, "layers.*.attention.v"])
     maps = _stack(found, scope, "probs")
     if kind == "rollout":
@@ -127,7 +128,7 @@ def look(
         groups = [each] * len(both)
     return Look(
         [m.recipe.name if m.recipe else m.family for m in models],
-        [_label(first, (text, pair or ""), group) for group in groups[0]],
+        [label_of(first, (text, pair or ""), group) for group in groups[0]],
         [first.words[group[0]] is None for group in groups[0]],
         [first.sections[group[0]] for group in groups[0]],
         [merge(m, g) if len(g) < m.size(-1) else m for (_, m), g in zip(both, groups, strict=True)],
@@ -136,7 +137,8 @@ def look(
     )
 
 
-def _label(found: Trace, texts: tuple[str, str], group: list[int]) -> str:
+def label_of(found: Trace, texts: tuple[str, str], group: list[int]) -> str:
+    """How a group of tokens stands in its text; of one token, the token."""
     if len(group) == 1:
         return found.tokens[group[0]]
     return texts[found.sections[group[0]]][found.offsets[group[0]][0] : found.offsets[group[-1]][1]]
@@ -211,12 +213,16 @@ def _lengths(model: Model, values: Float[Tensor, "L H T K"]) -> Float[Tensor, "L
     )
 
 
-def _times_gradient(model: Model, text: str, pair: str | None, name: str) -> Float[Tensor, "L H T T"]:
-    tokens, taps = model.encode(text, pair), Taps(read=[name], gradients=True)
+def times_gradient(
+    model: Model, text: str, pair: str | None, stream: str, score: Callable[[Output], Tensor] | None = None
+) -> Float[Tensor, "L H T T"]:
+    """Weight times its gradient, where positive; of `score`, or of the model's own score of the text."""
+    tokens = model.encode(text, pair)
+    taps = Taps(read=[f"layers.*.{_stream(model, stream)}.probs"], gradients=True)
     with torch.enable_grad():
         options = model.net.trace_options(tokens.ids.size(1))
         out = model(tokens.ids, None, tokens.segments, taps=taps, **options)
-        goal = _own_score(model, out, tokens.ids.to(model.device))
+        goal = score(out).sum() if score else _own_score(model, out, tokens.ids.to(model.device))
         gradients = torch.autograd.grad(goal, list(taps.values.values()), allow_unused=True)
     maps = zip(taps.values.values(), gradients, strict=True)
     # what the score does not depend on (the last layer's content stream, where the query stream predicts)
