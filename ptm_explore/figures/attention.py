@@ -49,13 +49,11 @@ def heads(trace, layer: int | None = None, zmax: float | None = 1.0) -> go.Figur
     rows = len(layers) * -(-count // cols)
     where = "all layers" if layer is None else f"layer {layer}"
     side, title = (150 if cols > 3 else 220), 34  # pixels of a map and of the small title over it
-    alt = (
-        f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. On average over the"
-    )
-    alt += f" heads: {_strongest(maps.mean((0, 1)), trace.tokens)}"
-    gaps = {"horizontal_spacing": 0.12 / cols, "vertical_spacing": title / (rows * (side + title))}
-    grid: dict = {"subplot_titles": [f"layer {i}, head {j}" for i in layers for j in range(count)]} | gaps
+    strongest = f"On average over the heads: {_strongest(maps.mean((0, 1)), trace.tokens)}"
+    alt = f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. {strongest}"
+    grid: dict = {"horizontal_spacing": 0.12 / cols, "vertical_spacing": title / (rows * (side + title))}
     grid |= {"x_title": _KEY, "y_title": _QUERY}
+    grid["subplot_titles"] = [f"layer {i}, head {j}" for i in layers for j in range(count)]
     fig = style.figure(f"Attention: the {count} heads of {where}", alt, rows, cols, **grid)
     for place, weights in enumerate(maps.reshape(-1, *maps.shape[2:])):
         cell = {"row": place // cols + 1, "col": place % cols + 1}

@@ -49,19 +49,16 @@ class ReplacedWidget(PtmWidget):
             tokenizer, number = self._model.tokenizer, self.round
             encoded = self._model.encode(self._texts[number % len(self._texts)])
             ids = encoded.ids[0].tolist()
-            for draw in range(DRAWS):
-                seed = self._seed + number * DRAWS + draw
-                self._drawn = self._goal.describe(ids, tokenizer, seed, self._model.net)
-                changed = self._drawn.seen != self._drawn.original
-                if changed.any():
-                    break
-            else:
+            seeds = range(self._seed + number * DRAWS, self._seed + (number + 1) * DRAWS)
+            draws = (self._goal.describe(ids, tokenizer, seed, self._model.net) for seed in seeds)
+            self._drawn = next((drawn for drawn in draws if (drawn.seen != drawn.original).any()), None)
+            if self._drawn is None:
                 # the page is told of errors that differ from the one before, so the round's number is there
                 restored = f"round {number + 1}: the generator restored this text {DRAWS} times"
                 raise PtmError(f"{restored}; give a longer one")
             self.tokens = tokenizer.tokens(self._drawn.seen.tolist())
             self.special = encoded.special[0].nonzero().flatten().tolist()
-            self.wanted = int(changed.sum())
+            self.wanted = int((self._drawn.seen != self._drawn.original).sum())
 
     @torch.inference_mode()
     def _check(self) -> None:
@@ -78,11 +75,9 @@ class ReplacedWidget(PtmWidget):
             ordinary = torch.tensor([i for i in range(len(seen)) if i not in self.special])
             suspects = set(ordinary[suspicion[ordinary].topk(self.wanted).indices].tolist())
             names = self._model.tokenizer.tokens(original.tolist())
-            self.verdict = {
-                "originals": {str(place): names[place] for place in sorted(replaced)},
-                "suspicion": suspicion.tolist(),
-                "suspects": sorted(suspects),
-            }
+            originals = {str(place): names[place] for place in sorted(replaced)}
+            judged = {"suspicion": suspicion.tolist(), "suspects": sorted(suspects)}
+            self.verdict = {"originals": originals} | judged
             found: dict = {"you": len(marks & replaced), "discriminator": len(suspects & replaced)}
             found |= {"chance": self.wanted**2 / len(ordinary), "of": self.wanted}
             self.score = {who: self.score[who] + n for who, n in found.items()}
