@@ -42,9 +42,7 @@ class Hint(Exception):
 _ALL: dict[str, tuple[Callable[[Any], None], str, str]] = {}  # judge, hint, praise
 
 
-def exercise(
-    name: str, *what: str, cases: Iterable[tuple] = (), value=False, unchanged=False, rtol: float = 1e-3
-):
+def exercise(name: str, *what: str, cases: Iterable[tuple] = (), value=False, unchanged=False, rtol=1e-3):
     """Registers a generator function `questions(got, *case)` as the exercise `name`.
 
     Its first yield is the right result: numbers within `rtol`, a pair of results where `what` has two names,

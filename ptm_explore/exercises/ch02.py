@@ -4,36 +4,29 @@ import torch
 
 from .base import exercise
 
-
-def _draws(n: int, *shape: int) -> tuple[torch.Tensor, ...]:
-    draw = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(shape, generator=draw) for _ in range(n))
-
-
+DRAWS = torch.randn(3, 2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
 FAR = torch.tensor([[1000.0, 1001.0], [-1000.0, -1001.0]])
 
 
-@exercise("02.softmax", "the weights", cases=[_draws(1, 2, 3, 4), (FAR[:1],), (FAR,)])
+@exercise("02.softmax", "the weights", cases=[(DRAWS[0, :, :, 0],), (FAR[:1],), (FAR,)])
 def softmax(got, scores):
     """exponentiate, then divide by the sum over the last dimension; what happens to exp(1000)?
 
     Each row sums to one, and large scores do no harm.
     """
     yield scores.softmax(-1)
-    e = scores.exp()
-    overflow = "exp(1000) overflows. Did you subtract the maximum first? It changes nothing else"
-    yield overflow, e / e.sum(-1, keepdim=True)
-    one = (scores - scores.max()).exp()
-    one_for_all = one / one.sum(-1, keepdim=True)
+    shares = lambda x, dim=-1: x / x.sum(dim, keepdim=True)  # noqa: E731
+    e, one_for_all = scores.exp(), shares((scores - scores.max()).exp())
+    yield "exp(1000) overflows. Did you subtract the maximum first? It changes nothing else", shares(e)
     yield "does each row subtract its own maximum? With one for all, the other rows become 0/0", one_for_all
     yield "did you normalise? The weights of a row should sum to 1", e
-    yield "over which dimension did you sum? The keys are the last, not -2", e / e.sum(-2, keepdim=True)
-    yield "over which dimension did you sum? The keys are the last, not 0", e / e.sum(0, keepdim=True)
+    yield "over which dimension did you sum? The keys are the last, not -2", shares(e, -2)
+    yield "over which dimension did you sum? The keys are the last, not 0", shares(e, 0)
     yield "did you sum over the whole tensor? Each row has its own sum", e / e.sum()
-    yield "did you divide without exponentiating?", scores / scores.sum(-1, keepdim=True)
+    yield "did you divide without exponentiating?", shares(scores)
 
 
-@exercise("02.attention", "the output", cases=[_draws(3, 2, 3, 5, 4)])
+@exercise("02.attention", "the output", cases=[tuple(DRAWS)])
 def attention(got, q, k, v):
     """scores q @ k.transpose(-1, -2), scaled, softmax over the keys, then the weighted mean of v
 

@@ -26,8 +26,7 @@ def query_mask(got, order, T):
         yield "may a prediction see its own token? Then it has nothing left to predict", own
     yield "does the context stay hidden? Tokens outside the order are given from the start", right & ~given
     for turned in ((given | later) & asked, right.T):
-        turn = "is the order turned round, or the mask transposed? A row looks, at what was predicted before"
-        yield turn, turned
+        yield "is the order turned round, or the mask transposed? A row looks, at what came before it", turned
     swapped = torch.tensor([*order, *range(len(order), T)])  # what the order says, read as ranks
     as_rank = "order[0] is the position that is predicted first; did you read it as the rank of position 0?"
     yield as_rank, swapped[None, :] < swapped[:, None]

@@ -6,12 +6,11 @@ import torch
 
 from .base import exercise
 
+IDS = torch.tensor([[0, 5, 6, 2, 1, 1], [1, 1, 0, 8, 9, 2], [0, 4, 4, 4, 4, 2]])
+PADDED = (IDS, 1), (IDS.where(IDS != 1, 7), 7)
 
-def _rows(pad: int) -> tuple[torch.Tensor, int]:
-    return torch.tensor([[0, 5, 6, 2, pad, pad], [pad, pad, 0, 8, 9, 2], [0, 4, 4, 4, 4, 2]]), pad
 
-
-@exercise("06.positions", "the table of positions, for pad_id={1},", cases=[_rows(1), _rows(7)])
+@exercise("06.positions", "the table of positions, for pad_id={1},", cases=PADDED)
 def positions(got, ids, pad):
     """count the tokens that are no padding, from the left, with cumsum; then add the padding's own id
 
@@ -21,10 +20,8 @@ def positions(got, ids, pad):
     places, count = torch.arange(ids.size(1)).expand_as(ids), real.cumsum(1)
     yield count * real + pad
     yield "is padding counted? Its position is pad_id, wherever it stands", places + pad + 1
-    yield (
-        "does counting start at pad_id + 1? The first token's comes after the padding's",
-        count * real + pad - real,
-    )
+    early = "does counting start at pad_id + 1? The first token's position comes after the padding's"
+    yield early, (count - 1) * real + pad
     yield "is the padding's own id added? Positions begin after it", count * real
     yield "do pads keep counting? They all have the position pad_id", count + pad
     yield "is that BERT's way? Positions from 0 on", places
@@ -48,7 +45,7 @@ def merge(got, words):
     yield "does a word count as often as it occurs? ('l', 'o') is in more words, not in more text", join("lo")
     yield "does a pair count twice that is twice in a word? 'ewew' holds ('e', 'w') twice", join("ha")
     spelt = {"".join(word) for word in got}
-    yield "the words should spell what they did before; only neighbours are joined", spelt != set(COUNTS)
+    yield "the words should spell what they did before; only neighbours are joined", spelt != {*COUNTS}
     once = not got.keys().isdisjoint([("ew", "e", "w"), ("e", "w", "ew")])
     yield "is the pair joined everywhere? 'ewew' has it twice: ('ew', 'ew')", once
     yield "the counts of the words should stay", got.keys() <= right.keys()

@@ -60,8 +60,7 @@ def loss(got, mlm, n_masked, rtd, n_tokens, weight):
     generator, judge = mlm / n_masked, rtd / n_tokens
     yield generator + weight * judge
     yield "is the weight there?", generator + judge
-    at_generator = weight * generator + judge
-    yield "is the weight on the right part? The discriminator's loss is the small one", at_generator
+    yield "is the weight on the right part? The small loss is the discriminator's", weight * generator + judge
     too_few = generator + weight * rtd / n_masked
     yield "is the discriminator asked about masked tokens only? About all of them", too_few
     yield "is the generator asked about all tokens? About the masked ones", mlm / n_tokens + weight * judge

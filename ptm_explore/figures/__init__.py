@@ -5,13 +5,5 @@ from .curves import learning_curve, predictions, text_curve
 from .objective import objective
 from .style import alt_text, to_html
 
-__all__ = [
-    "alt_text",
-    "heads",
-    "heatmap",
-    "learning_curve",
-    "objective",
-    "predictions",
-    "text_curve",
-    "to_html",
-]
+__all__ = ["alt_text", "heads", "heatmap", "learning_curve"]
+__all__ += ["objective", "predictions", "text_curve", "to_html"]

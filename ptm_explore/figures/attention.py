@@ -12,6 +12,10 @@ from . import style
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+_KEY, _QUERY = "key token (attended to)", "query token (attending)"
+_HOVER = "%s: %%{z:.3f}<extra></extra>"
+_FRAME = {"showgrid": False, "mirror": True, "showline": True}
+
 
 def heatmap(trace, layer: int, head: int | str, zmax: float | None = 1.0) -> go.Figure:
     """One head's map: how much each token (row, query) takes from each other token (column, key).
@@ -26,17 +30,13 @@ def heatmap(trace, layer: int, head: int | str, zmax: float | None = 1.0) -> go.
     fig = style.figure(f"Attention: {name.lower()}", f"Attention map. {name}: {_strongest(weights, tokens)}")
     # Longer texts have fewer tick labels than rows, so each cell carries its own pair of tokens.
     queries = [f"{style.text(token, 40)} ({i})" for i, token in enumerate(tokens)]
-    fig.add_heatmap(
-        z=weights,
-        text=[[f"{query} → {key}" for key in queries] for query in queries],
-        hovertemplate="%{text}: %{z:.3f}<extra></extra>",
-        coloraxis="coloraxis",
-    )
+    pairs = [[f"{query} → {key}" for key in queries] for query in queries]
+    fig.add_heatmap(z=weights, text=pairs, hovertemplate=_HOVER % "%{text}", coloraxis="coloraxis")
     side = min(max(24 * len(tokens), 340), 760)  # of the map itself; the rest is for labels and colour bar
     fig.update_layout(coloraxis=_colours(zmax or weights.max()), width=side + 260, height=side + 200)
-    axis = style.tokens_axis(tokens) | {"showgrid": False, "mirror": True, "showline": True}
-    fig.update_xaxes(title_text="key token (attended to)", tickangle=-60, **axis)
-    fig.update_yaxes(title_text="query token (attending)", autorange="reversed", **axis)
+    axis = style.tokens_axis(tokens) | _FRAME
+    fig.update_xaxes(title_text=_KEY, tickangle=-60, **axis)
+    fig.update_yaxes(title_text=_QUERY, autorange="reversed", **axis)
     return fig
 
 
@@ -48,35 +48,24 @@ def heads(trace, layer: int | None = None, zmax: float | None = 1.0) -> go.Figur
     cols = count if layer is None else min(count, 6)
     rows = len(layers) * -(-count // cols)
     where = "all layers" if layer is None else f"layer {layer}"
-    side = 150 if cols > 3 else 220
-    fig = style.figure(
-        f"Attention: the {count} heads of {where}",
-        f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. On average over the"
-        f" heads: {_strongest(maps.mean((0, 1)), trace.tokens)}",
-        rows=rows,
-        cols=cols,
-        subplot_titles=[f"layer {i}, head {j}" for i in layers for j in range(count)],
-        horizontal_spacing=0.12 / cols,
-        vertical_spacing=34 / (rows * (side + 34)),  # room for the small titles, whatever the height
-        x_title="key token (attended to)",
-        y_title="query token (attending)",
-    )
+    side, title = (150 if cols > 3 else 220), 34  # pixels of a map and of the small title over it
+    strongest = f"On average over the heads: {_strongest(maps.mean((0, 1)), trace.tokens)}"
+    alt = f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. {strongest}"
+    grid: dict = {"horizontal_spacing": 0.12 / cols, "vertical_spacing": title / (rows * (side + title))}
+    grid |= {"x_title": _KEY, "y_title": _QUERY}
+    grid["subplot_titles"] = [f"layer {i}, head {j}" for i in layers for j in range(count)]
+    fig = style.figure(f"Attention: the {count} heads of {where}", alt, rows, cols, **grid)
     for place, weights in enumerate(maps.reshape(-1, *maps.shape[2:])):
-        fig.add_heatmap(
-            z=weights,
-            hovertemplate="%{y} → %{x}: %{z:.3f}<extra></extra>",
-            coloraxis="coloraxis",
-            row=place // cols + 1,
-            col=place % cols + 1,
-        )
+        cell = {"row": place // cols + 1, "col": place % cols + 1}
+        fig.add_heatmap(z=weights, hovertemplate=_HOVER % "%{y} → %{x}", coloraxis="coloraxis", **cell)
+    fig.update_layout(width=cols * side + 240, height=rows * (side + title) + 140)
     fig.update_layout(coloraxis=_colours(zmax or maps.max()))
-    fig.update_layout(width=cols * side + 240, height=rows * (side + 34) + 140)
     fig.update_annotations(font_size=12)
     # The tokens stay on the hidden ticks: that is where the hover text finds them.
-    axis = style.tokens_axis(trace.tokens, most=len(trace.tokens)) | {"showgrid": False, "ticks": ""}
-    axis |= {"mirror": True, "showline": True}
-    fig.update_xaxes(showticklabels=False, **axis)
-    fig.update_yaxes(showticklabels=False, autorange="reversed", **axis)
+    axis = style.tokens_axis(trace.tokens, most=len(trace.tokens)) | _FRAME
+    axis |= {"ticks": "", "showticklabels": False}
+    fig.update_xaxes(**axis)
+    fig.update_yaxes(autorange="reversed", **axis)
     return fig
 
 
@@ -98,16 +87,10 @@ def _index(kind: str, given: object, size: int, also: str = "") -> int:
 
 def _strongest(weights: np.ndarray, tokens: list[str]) -> str:
     query, key = np.unravel_index(weights.argmax(), weights.shape)
-    return (
-        f"the strongest weight is {weights[query, key]:.2f}, from {tokens[query]!r} (position {query})"
-        f" to {tokens[key]!r} (position {key})."
-    )
+    source, target = (f"{tokens[i]!r} (position {i})" for i in (query, key))
+    return f"the strongest weight is {weights[query, key]:.2f}, from {source} to {target}."
 
 
 def _colours(zmax: float) -> dict:
-    return {
-        "cmin": 0,
-        "cmax": float(zmax),
-        "colorscale": style.SCALE,
-        "colorbar_title_text": "attention weight",
-    }
+    scale = {"colorscale": style.SCALE, "colorbar_title_text": "attention weight"}
+    return {"cmin": 0, "cmax": float(zmax)} | scale

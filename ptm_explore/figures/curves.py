@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 History = Sequence[Mapping[str, float]]
 Fill = Sequence[tuple[str, float]]
 
-_X = {
-    "steps": ("step", "training steps"),
-    "tokens": ("tokens", "tokens seen"),
-    "seconds": ("seconds", "time (s)"),
-}
+_X = {"steps": "training steps", "tokens": "tokens seen", "seconds": "time (s)"}
 
 
 def learning_curve(
@@ -35,7 +31,7 @@ def learning_curve(
     if x not in _X:
         raise unknown("x axis", x, _X)
     runs = history if isinstance(history, Mapping) else {"": history}
-    key, x_title = _X[x]
+    key, x_title = "step" if x == "steps" else x, _X[x]
     for name, rows in runs.items():
         if not _points(rows, key, "loss")[0] and not _points(rows, key, "heldout_loss")[0]:
             whose = f" of {name!r}" if name else ""
@@ -43,12 +39,8 @@ def learning_curve(
     if not runs:
         raise PtmError("there is no run to draw: give a history, or a dict from a name to a history")
     accurate = any(_points(rows, key, "heldout_accuracy")[0] for rows in runs.values())
-    fig = style.figure(
-        title or "Learning curve",
-        " ".join(_summary(name, rows, key, x_title) for name, rows in runs.items()),
-        cols=1 + accurate,
-        horizontal_spacing=0.12,
-    )
+    alt = " ".join(_summary(name, rows, key, x_title) for name, rows in runs.items())
+    fig = style.figure(title or "Learning curve", alt, cols=1 + accurate, horizontal_spacing=0.12)
     for number, (name, rows) in enumerate(runs.items()):
         _draw_run(fig, number, name, rows, key)
     everything = [row for rows in runs.values() for row in rows]
@@ -65,9 +57,9 @@ def learning_curve(
 
 def _draw_run(fig: go.Figure, number: int, name: str, rows: History, key: str) -> None:
     before = f"{style.text(name, 40)}: " if name else ""
-    colour = style.COLOURS[number % len(style.COLOURS)]
-    dash = style.DASHES[number % len(style.DASHES)]
-    marker = {"symbol": style.SYMBOLS[number % len(style.SYMBOLS)], "size": 7}
+    looks = (style.COLOURS, style.DASHES, style.SYMBOLS)
+    colour, dash, symbol = (look[number % len(look)] for look in looks)
+    marker = {"symbol": symbol, "size": 7}
     _line(fig, *_points(rows, key, "loss"), before + "training", 1, colour, width=1, opacity=0.6)
     held = before + "held-out"
     _line(fig, *_points(rows, key, "heldout_loss"), held, 1, colour, dash, marker=marker)
@@ -106,32 +98,19 @@ def predictions(fills: Sequence[Fill], title: str | None = None) -> go.Figure:
     """The most probable tokens as horizontal bars, a panel for each mask: what `model.fill` returns."""
     if not fills or not all(fills):
         raise PtmError("there are no predictions to draw: the text holds no mask")
-    few = len(fills) == 1
-    fig = style.figure(
-        title or "Predictions",
-        " ".join(
-            f"{'' if few else f'Mask {i}: '}{', '.join(f'{token!r} {p:.1%}' for token, p in fill)}."
-            for i, fill in enumerate(fills, 1)
-        ),
-        cols=len(fills),
-        subplot_titles=None if few else [f"mask {i}" for i in range(1, len(fills) + 1)],
-    )
+    titles = [f"mask {i}" for i in range(1, len(fills) + 1)] if len(fills) > 1 else None
+    said = [", ".join(f"{token!r} {p:.1%}" for token, p in fill) + "." for fill in fills]
+    if titles:
+        said = [f"{name.capitalize()}: {words}" for name, words in zip(titles, said, strict=True)]
+    fig = style.figure(title or "Predictions", " ".join(said), cols=len(fills), subplot_titles=titles)
     for col, fill in enumerate(fills, 1):
-        tokens, chances = [token for token, _ in fill], [100 * p for _, p in fill]
-        fig.add_bar(
-            x=chances,
-            y=list(range(len(fill))),
-            orientation="h",
-            marker_color=style.COLOURS[0],
-            texttemplate="%{x:.1f}",
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[style.text(token, 80) for token in tokens],
-            hovertemplate="%{customdata}: %{x:.2f} %<extra></extra>",
-            row=1,
-            col=col,
-        )
+        tokens = [token for token, _ in fill]
+        bars = {"x": [100 * p for _, p in fill], "y": list(range(len(fill))), "orientation": "h"}
+        whole = [style.text(token, 80) for token in tokens]
+        fig.add_bar(**bars, customdata=whole, marker_color=style.COLOURS[0], row=1, col=col)
         fig.update_yaxes(autorange="reversed", showgrid=False, **style.tokens_axis(tokens), row=1, col=col)
+    fig.update_traces(texttemplate="%{x:.1f}", textposition="outside", cliponaxis=False)
+    fig.update_traces(hovertemplate="%{customdata}: %{x:.2f} %<extra></extra>")
     fig.update_xaxes(title_text="probability (%)", range=[0, 100])
     fig.update_yaxes(title_text="token", col=1)
     fig.update_layout(showlegend=False, height=190 + 26 * max(map(len, fills)))

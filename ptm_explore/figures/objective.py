@@ -25,9 +25,8 @@ def objective(description, tokenizer) -> go.Figure:
     column what it may look at, dark where a loss hangs on what is seen. Permutation language models have two
     of these, one for what a state is made of (content), one for what a prediction may see (query)."""
     if not all(hasattr(description, name) for name in ("seen", "targets", "visible")):
-        raise PtmError(
-            f"give what an objective's describe(ids, tokenizer) returns, not {type(description).__name__}"
-        )
+        given = type(description).__name__
+        raise PtmError(f"give what an objective's describe(ids, tokenizer) returns, not {given}")
     lines, colours = _lines(description, tokenizer)
     masks = _masks(description)
     T = len(description.original)
@@ -36,14 +35,10 @@ def objective(description, tokenizer) -> go.Figure:
     heights = [_LINE * len(lines), *(_ROW * T for _ in masks)]
     gap = 100 if tilted else 64
     total = sum(heights) + gap * len(masks)
-    fig = style.figure(
-        f"{description.objective}: what is seen, what is asked",
-        _in_words(description, lines),
-        rows=1 + len(masks),
-        row_heights=[height / total for height in heights],
-        vertical_spacing=gap / total,
-        subplot_titles=["", *masks],
-    )
+    title = f"{description.objective}: what is seen, what is asked"
+    alt, rows = _in_words(description, lines), 1 + len(masks)
+    grid: dict = {"row_heights": [height / total for height in heights], "vertical_spacing": gap / total}
+    fig = style.figure(title, alt, rows, subplot_titles=["", *masks], **grid)
     _heatmap(fig, 1, colours, _STRIP, list(lines.values()), limit=max(3, cell // 7))
     fig.update_yaxes(tickvals=list(range(len(lines))), ticktext=[style.text(n) for n in lines], row=1)
     tokens = tokenizer.tokens(description.seen.tolist())
@@ -73,9 +68,8 @@ def _lines(d, tokenizer) -> tuple[dict[str, list[str]], np.ndarray]:
         colours.append(2 * (np.arange(len(wanted)) == 0))
     elif (d.loss.numpy() & ~wanted).any() or d.objective == "rtd":
         # before the generator has drawn, what was chosen may become anything
-        open_ = bool((changed & (d.seen == tokenizer.mask_id).numpy()).any())
-        verdict = np.where(changed, "no", "yes")
-        verdict = np.where(wanted & open_, "?", verdict)
+        open_ = (changed & (d.seen == tokenizer.mask_id).numpy()).any()
+        verdict = np.where(wanted & open_, "?", np.where(changed, "no", "yes"))
         judged = d.loss.numpy()
         lines["is it the original?"] = np.where(judged, verdict, "").tolist()
         colours.append(2 * judged)
@@ -90,33 +84,21 @@ def _masks(d) -> dict[str, np.ndarray]:
     judged = d.loss.numpy()[:, None]
     if d.query is None:
         return {"who may see whom": d.visible.numpy() * (1 + judged)}
-    return {
-        "content stream: what a state is made of": 1 * d.visible.numpy(),
-        "query stream: what a prediction may see": d.query.numpy() * (1 + judged),
-    }
+    content, query = "content stream: what a state is made of", "query stream: what a prediction may see"
+    return {content: 1 * d.visible.numpy(), query: d.query.numpy() * (1 + judged)}
 
 
 def _heatmap(fig, row: int, values: np.ndarray, colours: list[str], texts=None, limit=0) -> None:
     """Cells in one colour for each whole number from 0 on; texts are cut at `limit`, hovering apart."""
     edges = np.linspace(0, 1, len(colours) + 1)
     scale = [[edge, colour] for i, colour in enumerate(colours) for edge in edges[i : i + 2]]
-    shown = None if texts is None else [[style.text(text, limit) for text in line] for line in texts]
-    fig.add_heatmap(
-        z=values,
-        text=shown,
-        texttemplate=None if shown is None else "%{text}",
-        textfont={"color": style.INK, "size": 12},
-        zmin=0,
-        zmax=len(colours) - 1,
-        colorscale=scale,
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        hovertext=texts and [[style.text(text) for text in line] for line in texts],
-        hoverinfo="skip" if shown is None else "text",
-        row=row,
-        col=1,
-    )
+    written: dict = {"hoverinfo": "skip"}
+    if texts is not None:
+        shown, whole = ([[style.text(text, n) for text in line] for line in texts] for n in (limit, None))
+        written = {"text": shown, "texttemplate": "%{text}", "hovertext": whole, "hoverinfo": "text"}
+        written["textfont"] = {"color": style.INK, "size": 12}
+    cells = {"z": values, "zmin": 0, "zmax": len(colours) - 1, "xgap": 1, "ygap": 1}
+    fig.add_heatmap(**cells, colorscale=scale, showscale=False, **written, row=row, col=1)
 
 
 def _in_words(d, lines: dict[str, list[str]]) -> str:

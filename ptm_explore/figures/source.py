@@ -4,6 +4,7 @@ import html
 import inspect
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ptm_explore.errors import PtmError
@@ -36,9 +37,7 @@ def show(what: Any) -> Source:
         code = textwrap.dedent(inspect.getsource(what))
         file = inspect.getsourcefile(what) or ""
     except (TypeError, OSError) as error:
-        raise PtmError(
-            f"no Python source for {what!r}; show takes a class, a function or a module, such as "
-            "ptm_explore.layers.attention.attend"
-        ) from error
-    place = file.rsplit("ptm_explore/", 1)[-1] if "ptm_explore/" in file else file.rsplit("/", 1)[-1]
-    return Source(f"ptm_explore/{place}" if "ptm_explore/" in file else place, code)
+        takes = "show takes a class, a function or a module, such as ptm_explore.layers.attention.attend"
+        raise PtmError(f"no Python source for {what!r}; {takes}") from error
+    _, package, place = file.rpartition("ptm_explore/")
+    return Source(package + place if package else Path(file).name, code)

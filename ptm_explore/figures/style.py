@@ -53,21 +53,14 @@ def template() -> go.layout.Template:
 
     axis: dict = {"gridcolor": GRID, "linecolor": FAINT, "ticks": "outside", "tickcolor": FAINT}
     axis |= {"zeroline": False, "automargin": True, "title": {"standoff": 8}}
-    return go.layout.Template(
-        layout={
-            "paper_bgcolor": "#ffffff",
-            "plot_bgcolor": "#ffffff",
-            "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
-            "colorway": COLOURS,
-            "colorscale": {"sequential": SCALE},
-            "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 16}},
-            "xaxis": axis,
-            "yaxis": axis,
-            "legend": {"orientation": "h", "y": -0.22, "yanchor": "top"},
-            "hoverlabel": {"bgcolor": "#ffffff", "font": {"color": INK}},
-            "margin": {"l": 60, "r": 20, "t": 60, "b": 50},
-        }
-    )
+    layout: dict = {"paper_bgcolor": "#ffffff", "plot_bgcolor": "#ffffff", "xaxis": axis, "yaxis": axis}
+    layout |= {"colorway": COLOURS, "colorscale": {"sequential": SCALE}}
+    layout["font"] = {"color": INK, "size": 13, "family": "system-ui, sans-serif"}
+    layout["title"] = {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 16}}
+    layout["legend"] = {"orientation": "h", "y": -0.22, "yanchor": "top"}
+    layout["hoverlabel"] = {"bgcolor": "#ffffff", "font": {"color": INK}}
+    layout["margin"] = {"l": 60, "r": 20, "t": 60, "b": 50}
+    return go.layout.Template(layout=layout)
 
 
 def figure(title: str, alt: str, rows: int = 1, cols: int = 1, **grid) -> go.Figure:

@@ -54,18 +54,16 @@ class Progress:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = (folder / "metrics.jsonl").open("w", encoding="utf-8")
             self._board = _tensorboard(folder)
-            for row in past:  # of the run that this one resumes: what came after its checkpoint is forgotten
-                self._file.write(json.dumps(row) + "\n")
+            # `past` is of the run that this one resumes: what came after its checkpoint is forgotten
+            self._file.writelines(json.dumps(row) + "\n" for row in past)
 
     def update(self, share: float, loss: float, speed: float, seconds: float) -> None:
         """`share` of the budget spent in `seconds` so far; loss in nats, speed in tokens a second."""
         full = round(share * WIDTH)
         left = seconds * (1 - share) / share if share else 0.0
         self._share = share
-        self._bar = (
-            f"{self.title} {share:4.0%} {'█' * full}{'░' * (WIDTH - full)} loss {loss:.2f}, "
-            f"{speed:,.0f} tokens/s, {_clock(seconds)} spent, {_clock(left)} left"
-        )
+        bar = f"{'█' * full}{'░' * (WIDTH - full)} loss {loss:.2f}, {speed:,.0f} tokens/s"
+        self._bar = f"{self.title} {share:4.0%} {bar}, {_clock(seconds)} spent, {_clock(left)} left"
         self._write()
 
     def _write(self) -> None:
@@ -102,8 +100,7 @@ def _notebook_output():
     from IPython import get_ipython
     from IPython.display import display
 
-    shell = get_ipython()
-    if shell is None or not hasattr(shell, "kernel"):
+    if not hasattr(get_ipython(), "kernel"):
         return None
     return display({"text/plain": "..."}, raw=True, display_id=True)
 

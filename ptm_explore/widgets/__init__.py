@@ -2,18 +2,11 @@
 
 from importlib import import_module
 
-_HOMES = {
-    "ExplorerWidget": "explorer",
-    "FillWidget": "fill",
-    "OrderWidget": "order",
-    "PtmWidget": "base",
-    "ReplacedWidget": "replaced",
-    "TokensWidget": "tokens",
-}
 __all__ = ["ExplorerWidget", "FillWidget", "OrderWidget", "PtmWidget", "ReplacedWidget", "TokensWidget"]
 
 
 def __getattr__(name: str):
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    home = "base" if name == "PtmWidget" else name.removesuffix("Widget").lower()
+    return getattr(import_module(f".{home}", __name__), name)

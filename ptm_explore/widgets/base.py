@@ -7,14 +7,13 @@ The helpers of static/dom.js are put in front of it, since anywidget takes a sin
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 
 import anywidget
 import traitlets
 
 from ..errors import PtmError
-
-STATIC = Path(__file__).parent / "static"
 
 
 class PtmWidget(anywidget.AnyWidget):
@@ -30,38 +29,45 @@ class PtmWidget(anywidget.AnyWidget):
     @property
     def _esm(self) -> str:
         """dom.js and the widget's module as one module: without the import between them."""
-        own = (STATIC / self.module).read_text(encoding="utf-8")
-        return _without_exports("dom.js") + re.sub(r'^import .* from "\./dom\.js";\n', "", own, flags=re.M)
+        shared = re.sub(r"^export (?=function|const)", "", static("dom.js"), flags=re.M)
+        return shared + re.sub(r'^import .* from "\./dom\.js";\n', "", static(self.module), flags=re.M)
 
     @property
     def _css(self) -> str:
-        return (STATIC / "ptm.css").read_text(encoding="utf-8")
+        return static("ptm.css")
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Runs a computation whose failure the page must show; clears the error line first.
+    def reporting(self, **answer) -> Iterator[dict]:
+        """Runs a computation whose failure the page must show; clears the error line first. An `answer` is
+        what the block makes of it, and becomes the widget's even so. All that changes, the error line too,
+        reaches the page in one message, so that it never pairs one thing with an older other.
 
         A `PtmError` is the user's to mend and ends here. Anything else is shown too, and raised: its
         traceback belongs in Jupyter's log.
         """
-        self.error = ""
-        try:
-            yield
-        except PtmError as problem:
-            self.error = str(problem)
-        except Exception as problem:
-            self.error = f"this failed with {type(problem).__name__}: {problem}"
-            raise
+        with self.hold_sync():
+            self.error = ""
+            try:
+                yield answer
+            except PtmError as problem:
+                self.error = str(problem)
+            except Exception as problem:
+                self.error = f"this failed with {type(problem).__name__}: {problem}"
+                raise
+            finally:
+                if answer:
+                    self.answer = answer
 
     def _html(self) -> str:
-        """The widget's present content as HTML without scripts, its texts escaped."""
+        """The widget's present content as HTML without scripts, its texts escaped; without the error."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget, and beside it plain HTML for where no kernel runs: GitHub, nbconvert, e-mail."""
         data, metadata = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
-        return data | {"text/html": self._html()}, metadata
+        error = f"<p>{escape(self.error)}</p>" if self.error else ""
+        return data | {"text/html": self._html() + error}, metadata
 
 
-def _without_exports(name: str) -> str:
-    return re.sub(r"^export (?=function|const)", "", (STATIC / name).read_text(encoding="utf-8"), flags=re.M)
+def static(name: str) -> str:
+    return (Path(__file__).parent / "static" / name).read_text(encoding="utf-8")

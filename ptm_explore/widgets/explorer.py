@@ -16,7 +16,7 @@ from ..errors import PtmError, unknown
 from ..figures.lines import lines
 from ..interpret.attention import MEASURES, STREAMS, look, products
 from ..interpret.trace import Trace, trace
-from .base import STATIC, PtmWidget
+from .base import PtmWidget, static
 
 WINDOW = 512  # tokens on screen
 BYTES = 4e6  # of maps sent at once: two bytes a weight below, one above
@@ -59,7 +59,7 @@ class ExplorerWidget(PtmWidget):
         self.observe(lambda _: self._answer(), "asked")
 
     def _show(self) -> None:
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             if not self.text.strip():
                 raise PtmError("the text is empty: write a sentence")
             if self.stream not in self.choices["streams"]:
@@ -73,7 +73,7 @@ class ExplorerWidget(PtmWidget):
 
     def _arrange(self) -> None:
         """The part of the text that is on screen, and the small maps."""
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             seen, n = self._look, len(self._look.tokens)
             first = max(0, min(self.start, n - WINDOW))
             part = slice(first, first + WINDOW)
@@ -100,7 +100,7 @@ class ExplorerWidget(PtmWidget):
             self._layer_maps()
 
     def _layer_maps(self) -> None:
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             layers = self.frame["layers"]
             if not 0 <= self.layer < layers:
                 raise PtmError(f"layer {self.layer} does not exist: there are layers 0 to {layers - 1}")
@@ -111,7 +111,7 @@ class ExplorerWidget(PtmWidget):
         return [_packed(m[layer], peak, self._kind) for m, peak in pairs]
 
     def _answer(self) -> None:
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             self.answer = {}
             if not self.asked:
                 return
@@ -150,7 +150,7 @@ class ExplorerWidget(PtmWidget):
             "{esm}": self._esm.replace("export default { render };", ""),
             "{state}": json.dumps(state).replace("<", "\\u003c"),  # no text may end the script
         }
-        page = (STATIC / "export.html").read_text(encoding="utf-8")
+        page = static("export.html")
         page = re.sub("{css}|{esm}|{state}", lambda found: parts[found[0]], page)
         path = Path(path)
         path.write_text(page, encoding="utf-8")

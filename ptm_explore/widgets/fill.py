@@ -34,16 +34,10 @@ class FillWidget(PtmWidget):
         self.observe(lambda _change: self._fill(), "text")
 
     def _fill(self) -> None:
-        # Error and answer reach the page in one message, so that it never pairs one with an older other.
-        with self.hold_sync():
-            masks: list = []
-            try:
-                with self.reporting():
-                    if self.text.strip():
-                        fills = self._model.fill(self.text, top_k=self._top_k)
-                        masks = [[[str(token), float(p)] for token, p in fill] for fill in fills]
-            finally:
-                self.answer = {"text": self.text, "masks": masks}
+        with self.reporting(text=self.text, masks=[]) as answer:
+            if self.text.strip():
+                fills = self._model.fill(self.text, top_k=self._top_k)
+                answer["masks"] = [[[str(token), float(p)] for token, p in fill] for fill in fills]
 
     def _html(self) -> str:
         parts = [f"<p><q>{html.escape(self.text)}</q></p>"]
@@ -51,4 +45,4 @@ class FillWidget(PtmWidget):
             where = f"mask {number}: " if len(self.answer["masks"]) > 1 else ""
             words = ", ".join(f"<bdi>{html.escape(token)}</bdi> {p:.1%}" for token, p in fill)
             parts.append(f"<p>{where}{words}</p>")
-        return "".join(parts) + (f"<p>{html.escape(self.error)}</p>" if self.error else "")
+        return "".join(parts)

@@ -22,9 +22,8 @@ class OrderWidget(PtmWidget):
     tokens: traitlets.List = traitlets.List(help="of the text, special ones included").tag(sync=True)
     special: traitlets.List = traitlets.List(help="positions that are always given").tag(sync=True)
     order: traitlets.List = traitlets.List(help="positions, the first to be predicted first").tag(sync=True)
-    answer = traitlets.Dict(
-        help='{"order": [...], "content": T x T, "query": T x T, "nats": [one a prediction]}'
-    ).tag(sync=True)
+    # {"order": [...], "content": T x T, "query": T x T, "nats": [one a prediction]}
+    answer = traitlets.Dict().tag(sync=True)
 
     def __init__(self, model, text: str, order=()):
         if getattr(model, "family", None) != "xlnet":
@@ -41,10 +40,9 @@ class OrderWidget(PtmWidget):
         self.observe(lambda _change: self._show(), "order")
 
     def _show(self) -> None:
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             self.answer = {}
-            if self.order:
-                self.answer = self._answer(self.order)
+            self.answer = self._answer(self.order) if self.order else {}
 
     @torch.inference_mode()
     def _answer(self, order: list[int]) -> dict:
@@ -57,17 +55,12 @@ class OrderWidget(PtmWidget):
         out = self._model.net(ids[None].to(device), queries=at.to(device), visible=visible[None].to(device))
         nats = -out.logits.float().log_softmax(-1).cpu()[torch.arange(len(at)), ids[at]]
         by_place = dict(zip(at.tolist(), nats.tolist(), strict=True))
-        return {
-            "order": order,
-            "content": visible.int().tolist(),
-            "query": described.query.int().tolist(),
-            "nats": [by_place[place] for place in order],
-        }
+        masks = {"content": visible.int().tolist(), "query": described.query.int().tolist()}
+        return {"order": order, "nats": [by_place[place] for place in order]} | masks
 
     def _html(self) -> str:
         cells = "".join(f"<li><bdi>{html.escape(line)}</bdi></li>" for line in self._sentences())
-        text = f"<p><q>{html.escape(' '.join(self.tokens))}</q></p><ol>{cells}</ol>"
-        return text + (f"<p>{html.escape(self.error)}</p>" if self.error else "")
+        return f"<p><q>{html.escape(' '.join(self.tokens))}</q></p><ol>{cells}</ol>"
 
     def _sentences(self) -> list[str]:
         lines = []

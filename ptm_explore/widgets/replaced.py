@@ -23,19 +23,15 @@ class ReplacedWidget(PtmWidget):
     wanted = traitlets.Int(help="how many were replaced").tag(sync=True)
     round = traitlets.Int(help="which text; the page counts it up for the next").tag(sync=True)
     marks: traitlets.List = traitlets.List(help="positions that the player marked").tag(sync=True)
-    verdict = traitlets.Dict(
-        help='{"originals": {position: token}, "suspicion": [T], "suspects": [positions]}; empty before'
-    ).tag(sync=True)
-    score = traitlets.Dict(
-        help='{"you": found so far, "discriminator": ..., "chance": ..., "of": replaced so far}'
-    ).tag(sync=True)
+    # {"originals": {position: token}, "suspicion": [T], "suspects": [positions]}; empty before
+    verdict = traitlets.Dict().tag(sync=True)
+    # {"you": found so far, "discriminator": ..., "chance": ..., "of": replaced so far}
+    score = traitlets.Dict().tag(sync=True)
 
     def __init__(self, model, texts, rate: float = 0.15, seed: int = 0):
         if not {"rtd", "generator"} <= set(getattr(getattr(model, "net", None), "heads", ())):
             found = getattr(model, "family", type(model).__name__)
-            raise PtmError(
-                f"the game needs an ELECTRA with its generator, such as ptm.load('electra-mini'), not {found}"
-            )
+            raise PtmError(f"give an ELECTRA with its generator, as ptm.load('electra-mini'), not {found}")
         texts = [texts] if isinstance(texts, str) else list(texts)
         if not texts:
             raise PtmError("give at least one text to play with")
@@ -48,32 +44,28 @@ class ReplacedWidget(PtmWidget):
         self.observe(lambda _change: self._check(), "marks")
 
     def _deal(self) -> None:
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             self.marks, self.verdict, self.tokens, self.special, self.wanted = [], {}, [], [], 0
             tokenizer, number = self._model.tokenizer, self.round
             encoded = self._model.encode(self._texts[number % len(self._texts)])
             ids = encoded.ids[0].tolist()
-            for draw in range(DRAWS):
-                seed = self._seed + number * DRAWS + draw
-                self._drawn = self._goal.describe(ids, tokenizer, seed, self._model.net)
-                changed = self._drawn.seen != self._drawn.original
-                if changed.any():
-                    break
-            else:
+            seeds = range(self._seed + number * DRAWS, self._seed + (number + 1) * DRAWS)
+            draws = (self._goal.describe(ids, tokenizer, seed, self._model.net) for seed in seeds)
+            self._drawn = next((drawn for drawn in draws if (drawn.seen != drawn.original).any()), None)
+            if self._drawn is None:
                 # the page is told of errors that differ from the one before, so the round's number is there
-                raise PtmError(
-                    f"round {number + 1}: the generator restored this text {DRAWS} times; give a longer one"
-                )
+                restored = f"round {number + 1}: the generator restored this text {DRAWS} times"
+                raise PtmError(f"{restored}; give a longer one")
             self.tokens = tokenizer.tokens(self._drawn.seen.tolist())
             self.special = encoded.special[0].nonzero().flatten().tolist()
-            self.wanted = int(changed.sum())
+            self.wanted = int((self._drawn.seen != self._drawn.original).sum())
 
     @torch.inference_mode()
     def _check(self) -> None:
         """Judges the marks once a round: what is known cannot be guessed again."""
         if self.verdict or not self.marks or not self.wanted:
             return
-        with self.hold_sync(), self.reporting():
+        with self.reporting():
             seen, original = self._drawn.seen, self._drawn.original
             replaced = set((seen != original).nonzero().flatten().tolist())
             marks = {int(place) for place in self.marks} - set(self.special)
@@ -81,22 +73,15 @@ class ReplacedWidget(PtmWidget):
                 raise PtmError(f"{len(marks)} tokens are marked; {self.wanted} were replaced: mark so many")
             suspicion = self._model(seen[None]).replaced_logits[0].float().sigmoid().cpu()
             ordinary = torch.tensor([i for i in range(len(seen)) if i not in self.special])
-            suspects = ordinary[suspicion[ordinary].topk(self.wanted).indices].tolist()
+            suspects = set(ordinary[suspicion[ordinary].topk(self.wanted).indices].tolist())
             names = self._model.tokenizer.tokens(original.tolist())
-            self.verdict = {
-                "originals": {str(place): names[place] for place in sorted(replaced)},
-                "suspicion": suspicion.tolist(),
-                "suspects": sorted(suspects),
-            }
-            before = self.score
-            self.score = {
-                "you": before["you"] + len(marks & replaced),
-                "discriminator": before["discriminator"] + len(replaced.intersection(suspects)),
-                "chance": before["chance"] + self.wanted**2 / len(ordinary),
-                "of": before["of"] + self.wanted,
-            }
+            originals = {str(place): names[place] for place in sorted(replaced)}
+            judged = {"suspicion": suspicion.tolist(), "suspects": sorted(suspects)}
+            self.verdict = {"originals": originals} | judged
+            found: dict = {"you": len(marks & replaced), "discriminator": len(suspects & replaced)}
+            found |= {"chance": self.wanted**2 / len(ordinary), "of": self.wanted}
+            self.score = {who: self.score[who] + n for who, n in found.items()}
 
     def _html(self) -> str:
         text = f"<p>Which {self.wanted} of these tokens were replaced?</p>"
-        text += f"<p><q><bdi>{html.escape(' '.join(self.tokens))}</bdi></q></p>"
-        return text + (f"<p>{html.escape(self.error)}</p>" if self.error else "")
+        return text + f"<p><q><bdi>{html.escape(' '.join(self.tokens))}</bdi></q></p>"

@@ -17,9 +17,8 @@ class TokensWidget(PtmWidget):
 
     module = "tokens.js"
     text = traitlets.Unicode().tag(sync=True)
-    answer = traitlets.Dict(
-        help='{"text": str, "cuts": [{"name": str, "words": [[[pieces, what was done], ...], ...]}, ...]}'
-    ).tag(sync=True)
+    # {"text": str, "cuts": [{"name": str, "words": [[[pieces, what was done], ...], ...]}, ...]}
+    answer = traitlets.Dict().tag(sync=True)
 
     def __init__(self, tokenizers: dict, text: str = ""):
         if not isinstance(tokenizers, dict) or not tokenizers:
@@ -30,22 +29,16 @@ class TokensWidget(PtmWidget):
         self.observe(lambda _change: self._cut(), "text")
 
     def _cut(self) -> None:
-        with self.hold_sync():
-            cuts: list = []
-            try:
-                with self.reporting():
-                    if len(self.text) > MOST:
-                        raise PtmError(f"this text has {len(self.text)} characters; up to {MOST} are shown")
-                    if self.text.strip():
-                        for name, tokenizer in self._tokenizers.items():
-                            words = [[list(step) for step in word] for word in steps(tokenizer, self.text)]
-                            cuts.append({"name": str(name), "words": words})
-            finally:
-                self.answer = {"text": self.text, "cuts": cuts}
+        with self.reporting(text=self.text, cuts=[]) as answer:
+            if len(self.text) > MOST:
+                raise PtmError(f"this text has {len(self.text)} characters; up to {MOST} are shown")
+            for name, tokenizer in self._tokenizers.items() if self.text.strip() else ():
+                words = [[list(step) for step in word] for word in steps(tokenizer, self.text)]
+                answer["cuts"].append({"name": str(name), "words": words})
 
     def _html(self) -> str:
         parts = [f"<p><q>{html.escape(self.text)}</q></p>"]
         for cut in self.answer["cuts"]:
             pieces = " ".join(html.escape(piece) for word in cut["words"] for piece in word[-1][0])
             parts.append(f"<p>{html.escape(cut['name'])}: <bdi>{pieces}</bdi></p>")
-        return "".join(parts) + (f"<p>{html.escape(self.error)}</p>" if self.error else "")
+        return "".join(parts)
