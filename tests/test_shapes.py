@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 CHECKED = "ptm_explore.layers,ptm_explore.models,beartype.beartype"
 
 
+@pytest.mark.slow
 def test_annotations_hold():
     """In a process of its own: checked functions cannot be compiled, which another test does."""
     command = [sys.executable, "-m", "pytest", "-q", f"--jaxtyping-packages={CHECKED}", "-k", "not compiles"]

@@ -1,5 +1,7 @@
 from itertools import islice
 
+import pytest
+
 from ptm_explore.baselines.world_card import PHENOMENA, card
 from ptm_explore.cli import main
 from ptm_explore.text.world import documents
@@ -12,6 +14,7 @@ def test_every_phenomenon_is_found_in_the_world():
         assert 5 < n < 0.6 * len(trees), name
 
 
+@pytest.mark.slow
 def test_the_card_has_all_its_parts(capsys):
     text = card(20_000, ["genre", "question"])
     for part in ("words a second", "Zipf", "reflexives", "Splits", "0 are in two splits", "Facts",

@@ -207,6 +207,7 @@ if os.environ.get("RANK", "0") == "0":
 """
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_the_doubled_batch(tmp_path):
     """Through gloo, on the CPU."""
     script = tmp_path / "run.py"
