@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -95,17 +95,9 @@ def _check_memory(config, T: int, read: Sequence[str]) -> None:
     maps = sum(any(fnmatchcase(name, pattern) for pattern in read) for name in names)
     rest = 8 * config.d_model + 2 * config.d_ff if "*" in read else 0
     need = 4 * config.n_layers * T * (maps * config.n_heads * T + rest) / 1e9
-    free = _free_gigabytes()
+    free = psutil.virtual_memory().available / 1e9
     if need > free:
         raise PtmError(
             f"the activations of {T} tokens would take {need:.2g} GB, and {free:.2g} GB are free; ask for "
             'some of them, ptm.trace(m, text, read=["layers.3.*"]), or take a shorter text'
         )
-
-
-def _free_gigabytes() -> float:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:  # not Linux: let it be tried
-        return float("inf")
-    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1e6

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
+import ptm_explore as ptm
 from ptm_explore import figures
 from ptm_explore.errors import PtmError
 from ptm_explore.figures import style
@@ -220,3 +221,16 @@ def test_html_is_one_offline_file(trace, tmp_path):
     assert label == figures.alt_text(fig)
     assert "</script>" in label
     assert "<script>alert(1)" not in page
+
+
+def test_attributions_side_by_side():
+    m, text = ptm.load("bert-mini"), "He took the boat to the [MASK] for $5."
+    found = [ptm.attribute(m, text, method=method, steps=3) for method in ("saliency", "shapley_sampling")]
+    fig = figures.attributions(found)
+    assert [list(bar.x) for bar in fig.data] == [a.word_scores.tolist() for a in found]
+    assert "sum is off by" not in fig.layout.xaxis.title.text
+    assert f"of {found[1].score - found[1].baseline:.2g}" in fig.layout.xaxis2.title.text
+    assert "saliency: most weight on" in figures.alt_text(fig)
+    for wrong in ([], [found[0], ptm.attribute(m, "Another [MASK].", method="random")]):
+        with pytest.raises(ptm.PtmError, match="of the same text"):
+            figures.attributions(wrong)

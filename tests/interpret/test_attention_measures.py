@@ -1,6 +1,7 @@
 """What is read from attention: against brute force, finite differences, and the model's own arithmetic."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -147,6 +148,6 @@ def test_sections_of_a_pair(model):
 
 
 def test_a_trace_that_would_not_fit_is_refused(monkeypatch):
-    monkeypatch.setattr("ptm_explore.interpret.trace._free_gigabytes", lambda: 1e-6)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
     with pytest.raises(ptm.PtmError, match=r"of 11 tokens would take .* GB, and 1e-06 GB are free.*read="):
         ptm.load("bert-mini").trace(TEXT)
