@@ -194,7 +194,8 @@ class _Goal:
             n = _label(model, label)
             return lambda out: out.task_logits[:, n], f"the logit of {label!r}"
         if model.kind == "span":
-            first, last = (int(column.argmax()) for column in logits.T)
+            first = int(logits[:, 0].argmax())
+            last = first + int(logits[first:, 1].argmax())
             words = " ".join(tokens.tokens[0][first : last + 1])
             answer = f"the answer {words!r}"
             return lambda out: out.task_logits[:, first, 0] + out.task_logits[:, last, 1], answer

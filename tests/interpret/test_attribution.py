@@ -124,6 +124,31 @@ def test_what_decides_a_prediction_is_found(bert):
         assert float(ablated.scores[place]) == pytest.approx(float(drop), abs=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sentiment", "similarity", "entities", "question"])
+def test_every_kind_of_classifier(name):
+    task = ptm.task(f"world:{name}")
+    clf = ptm.finetune(ptm.load("bert-mini"), task, budget="1steps")
+    text, pair = task.test[0].text, task.test[0].pair
+    for method in ("integrated_gradients", "attention_x_gradient", "feature_ablation"):
+        found = ptm.attribute(clf, text, pair, method=method)
+        assert found.target
+        assert len(found.scores) == len(clf.encode(text, pair).tokens[0])
+        if found.delta is not None:
+            assert abs(found.delta) < 0.01 * abs(found.score - found.baseline) + 1e-2
+    if clf.kind == "classification":
+        own = ptm.attribute(clf, text, pair, target=clf.labels[1], method="feature_ablation")
+        ids = clf.encode(text, pair)
+        assert own.score == pytest.approx(float(clf(ids.ids).task_logits[0, 1]), abs=1e-4)
+        with pytest.raises(ptm.PtmError, match="unknown label 'neutral'"):
+            ptm.attribute(clf, text, pair, target="neutral")
+    if clf.kind == "tagging":
+        tag = ptm.attribute(clf, text, target=(2, clf.labels[0]), method="saliency")
+        assert repr(clf.labels[0]) in tag.target
+        with pytest.raises(ptm.PtmError, match="no word 999; words are counted from 0 to"):
+            ptm.attribute(clf, text, target=(999, clf.labels[0]))
+
+
 def test_bad_input(bert):
     text, _ = CLOZE["bert-mini"]
     for wrong, message in (
