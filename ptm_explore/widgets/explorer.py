@@ -141,7 +141,7 @@ class ExplorerWidget(PtmWidget):
             ]
             for layer in range(self.frame["layers"])
         ]
-        names = ("text", "layer", "measure", "stream", "words", "choices", "label")
+        names = ("text", "pair", "layer", "measure", "stream", "words", "choices", "label")
         state = {name: getattr(self, name) for name in names}
         frame = self.frame | {"small": [_text(maps) for maps in self.frame["small"]]}
         state |= {"frame": frame, "stored": stored, "live": False, "error": "", "answer": {}}

@@ -494,7 +494,7 @@ function render({ model, el }) {
   }
   const typed = get("live")
     ? h("label", {}, "Text", textInput(model, stop, 800, () => stage.setAttribute("aria-busy", "true")))
-    : h("p", {}, h("bdi", {}, get("text")));
+    : h("p", {}, h("bdi", {}, [get("text"), get("pair")].filter(Boolean).join(" ‖ ")));
   el.append(
     h(
       "div",
