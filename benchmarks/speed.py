@@ -41,11 +41,11 @@ def ours(family: str, dropout: float, **shape) -> torch.nn.Module:
 
 
 def theirs(family: str, dropout: float, **shape) -> torch.nn.Module:
+    """The twin in transformers; for ELECTRA, which has no joint class, both parts put together."""
     return _theirs(family, dropout, **shape).to(DEVICE)
 
 
 def _theirs(family: str, dropout: float, **shape) -> torch.nn.Module:
-    """The twin in transformers; for ELECTRA, which has no joint class, both parts put together."""
     import transformers as hf
 
     s = SHAPE | shape

@@ -31,10 +31,8 @@ def lines(
         query, key = np.nonzero(shares >= LEAST)
         strength = shares[query, key]
         ends = np.stack([np.stack([0 * query, query], 1), np.stack([0 * key + 1, key], 1)], 1)
-        widths = 0.4 + 2 * strength
-        axes.add_collection(
-            LineCollection(list(ends), colors=style.COLOURS[0], alpha=strength, linewidths=widths)
-        )
+        look: dict = {"colors": style.COLOURS[0], "alpha": strength, "linewidths": 0.4 + 2 * strength}
+        axes.add_collection(LineCollection(list(ends), **look))
         axes.set(xlim=(0, 1), ylim=(T - 0.5, -0.5), title=name, xticks=[])
         for side, align in ((0, "right"), (1, "left")):
             for i, token in enumerate(tokens):

@@ -171,9 +171,9 @@ def _closing(t: Trace, words: bool) -> list[int]:
 class Products:
     """The score of one query for one key: `score` = sum of `products` + `place`, before the softmax."""
 
-    query: Float[Tensor, K]
-    key: Float[Tensor, K]
-    products: Float[Tensor, K]  # query * key / sqrt(K): what each dimension adds
+    query: Float[Tensor, " K"]
+    key: Float[Tensor, " K"]
+    products: Float[Tensor, " K"]  # query * key / sqrt(K): what each dimension adds
     place: float  # what else there is: XLNet's terms of position and segment; 0 elsewhere
     score: float
     weight: float
@@ -230,10 +230,10 @@ def times_gradient(
     return torch.cat(parts).detach().float().cpu()
 
 
-def _own_score(model: Model, out, ids: Tensor) -> Tensor:
-    if getattr(out, "task_logits", None) is not None:
+def _own_score(model: Model, out: Output, ids: Tensor) -> Tensor:
+    if out.task_logits is not None:
         return out.task_logits.flatten(1).amax()
-    if getattr(out, "replaced_logits", None) is not None:
+    if out.replaced_logits is not None:
         return -out.replaced_logits.sum()
     if out.logits is None:
         raise PtmError("this model has no head whose score could have a gradient; choose another measure")

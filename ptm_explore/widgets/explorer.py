@@ -68,7 +68,7 @@ class ExplorerWidget(PtmWidget):
                 self._models, self.text, self.pair or None, self.measure, self.stream, self.words
             )
             self._traces: dict[int, Trace] = {}
-            self.start, self.answer = 0, {}
+            self.start = 0
             self._arrange()
 
     def _arrange(self) -> None:
@@ -105,6 +105,7 @@ class ExplorerWidget(PtmWidget):
             if not 0 <= self.layer < layers:
                 raise PtmError(f"layer {self.layer} does not exist: there are layers 0 to {layers - 1}")
             self.maps = self._packed_layer(self.layer)
+            self.asked, self.answer = [], {}  # they were of what was on screen before
 
     def _packed_layer(self, layer: int) -> list[bytes]:
         pairs = zip(self._shown, self._peaks, strict=True)
@@ -134,13 +135,7 @@ class ExplorerWidget(PtmWidget):
 
     def to_html(self, path: str | Path) -> Path:
         """One file that opens anywhere, offline, all layers in it; what needs the model stays as it is."""
-        stored = [
-            [
-                _text(_packed(m[layer], peak, self._kind))
-                for m, peak in zip(self._shown, self._peaks, strict=True)
-            ]
-            for layer in range(self.frame["layers"])
-        ]
+        stored = [list(map(_text, self._packed_layer(layer))) for layer in range(self.frame["layers"])]
         names = ("text", "pair", "layer", "measure", "stream", "words", "choices", "label")
         state = {name: getattr(self, name) for name in names}
         frame = self.frame | {"small": [_text(maps) for maps in self.frame["small"]]}
@@ -180,9 +175,8 @@ class ExplorerWidget(PtmWidget):
         said = []
         for name, m in zip(self.frame["names"], self._shown, strict=True):
             best = m[self.layer].mean(0)[:PICTURED, :PICTURED].argmax(-1).tolist()
-            said.append(
-                f"{name}: " + "; ".join(f"{t} → {tokens[j]}" for t, j in zip(tokens, best, strict=True))
-            )
+            looks = "; ".join(f"{t} → {tokens[j]}" for t, j in zip(tokens, best, strict=True))
+            said.append(f"{name}: {looks}")
         alt = html.escape(f"Attention of layer {self.layer}. Where tokens look most: {' | '.join(said)}")
         data = _text(self._picture("png", PICTURED))
         more = "" if len(tokens) == self.frame["total"] else f"<p>The first {PICTURED} tokens.</p>"

@@ -42,7 +42,8 @@ class OrderWidget(PtmWidget):
     def _show(self) -> None:
         with self.reporting():
             self.answer = {}
-            self.answer = self._answer(self.order) if self.order else {}
+            if self.order:
+                self.answer = self._answer(self.order)
 
     @torch.inference_mode()
     def _answer(self, order: list[int]) -> dict:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -172,6 +173,19 @@ def test_every_kind_of_budget_ends(budget):
     assert last["share"] == 1
     if budget == "900tokens":
         assert 900 <= last["tokens"] < 900 + 8 * 16
+
+
+@pytest.mark.parametrize(("seconds", "least", "most"), [(0.3, 2, 4), (0.0, 8, 13)])
+def test_judging_takes_a_small_share_of_the_time(monkeypatch, seconds, least, most):
+    def judge(*arguments):
+        time.sleep(seconds)
+        return {"heldout_loss": 1.0, "heldout_accuracy": 0.5}
+
+    monkeypatch.setattr(loop, "evaluate_on", judge)
+    judged = [row["step"] for row in train(budget="24steps").history if "heldout_loss" in row]
+    assert judged[0] == 0
+    assert judged[-1] == 24
+    assert least <= len(judged) <= most
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine"])

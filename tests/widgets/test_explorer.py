@@ -88,8 +88,12 @@ def test_products_of_query_and_key(bert):
     assert e.answer["pair"] == [trace.tokens[3], trace.tokens[4]]
     assert sum(e.answer["products"]) == pytest.approx(e.answer["rest"][1], abs=1e-4)
     assert e.answer["rest"][2] == pytest.approx(float(trace.attention[1, 2, 3, 4]), abs=1e-6)
+    e.layer = 0  # the products were of another layer
+    assert (e.asked, e.answer) == ([], {})
+    e.asked = [0, 2, 3, 4]
+    assert e.answer["rest"][2] == pytest.approx(float(trace.attention[0, 2, 3, 4]), abs=1e-6)
     e.text = "Another text."
-    assert e.answer == {}
+    assert (e.asked, e.answer) == ([], {})
 
 
 def test_bad_input(bert):

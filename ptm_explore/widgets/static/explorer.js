@@ -69,6 +69,7 @@ function render({ model, el }) {
     model.save_changes();
   };
   let layers = []; // of Maps, one a model
+  let pictures = []; // what `mapsOf` each panel as it is drawn
   let repaint = () => {}; // the hover frame of the view on screen
 
   const frame = () => get("frame");
@@ -84,7 +85,7 @@ function render({ model, el }) {
     return heads.length ? heads : [0];
   };
   /** The map or maps of a panel, as [colour, (i, j) => weight]; the third panel is the difference of two. */
-  const shown = (which) => {
+  const mapsOf = (which) => {
     if (which < 2 && state.how === "each" && layers.length === 1 && state.view === "lines")
       return chosen(which).map((head) => [colour(head), (i, j) => layers[which].weight(head, i, j)]);
     const how = state.how === "each" ? "mean" : state.how;
@@ -104,7 +105,7 @@ function render({ model, el }) {
   const tell = (side, i) => {
     const { tokens } = frame();
     const parts = names().map((name, which) => {
-      const maps = shown(which);
+      const maps = pictures[which];
       const sum = (j) => maps.reduce((most, [, at]) => Math.max(most, side ? at(j, i) : at(i, j)), 0);
       const best = tokens.map((_t, j) => [sum(j), j]).filter(([, j]) => (side ? shows(j, i) : shows(i, j)));
       best.sort((a, b) => b[0] - a[0]);
@@ -116,7 +117,7 @@ function render({ model, el }) {
   };
   const cell = (which, i, j) => {
     const { tokens } = frame();
-    const values = shown(which).map(([, at]) => at(i, j));
+    const values = pictures[which].map(([, at]) => at(i, j));
     const value = which < 2 ? values[0] : values[0] - values[1];
     readout.textContent = `${panels()[which]}: ${tokens[i]} → ${tokens[j]}: ${value.toFixed(3)}`;
   };
@@ -128,7 +129,7 @@ function render({ model, el }) {
     const width = panels().length > 1 ? 110 : 240;
     const drawn = panels().map((name, which) => {
       const { element, pen } = canvas(width, T * ROW);
-      const maps = shown(which);
+      const maps = pictures[which];
       const strong = strongest(maps, T);
       const paint = () => {
         pen.clearRect(0, 0, width, T * ROW);
@@ -224,7 +225,7 @@ function render({ model, el }) {
           if (x >= state.least * peak() && shows(i, j)) found.push([hue, i, j, x]);
         }
     if (found.length <= MOST_LINES) return found;
-    notice.textContent = `The ${MOST_LINES} strongest of ${found.length} lines are drawn.`;
+    notice.append(` The ${MOST_LINES} strongest of ${found.length} lines are drawn.`);
     return found.sort((a, b) => b[3] - a[3]).slice(0, MOST_LINES);
   };
 
@@ -239,7 +240,7 @@ function render({ model, el }) {
       const { element, pen } = canvas(side + margin, side + margin);
       if (margin) label(pen, tokens, size, margin);
       pen.translate(margin, margin);
-      paintMap(pen, shown(which), T, side);
+      paintMap(pen, pictures[which], T, side);
       let at = "";
       element.addEventListener("mousemove", (event) => {
         const box = element.getBoundingClientRect();
@@ -338,7 +339,7 @@ function render({ model, el }) {
     const body = h("tbody", {});
     tokens.forEach((token, i) =>
       names().forEach((name, which) => {
-        const maps = shown(which);
+        const maps = pictures[which];
         const all = tokens.map((_t, j) => [Math.max(...maps.map(([, at]) => at(i, j))), j]);
         const best = all.sort((a, b) => b[0] - a[0]).slice(0, 3);
         const cells = best.map(([x, j]) => h("td", {}, h("bdi", {}, tokens[j]), ` ${number(x)}`));
@@ -352,11 +353,14 @@ function render({ model, el }) {
   /** Query times key, dimension by dimension, of the pair that was asked for. */
   const ask = (i) => {
     if (!get("live")) return;
-    const [, at] = shown(0)[0];
+    const [, at] = pictures[0][0];
     const best = frame().tokens.map((_t, j) => at(i, j));
     pairOf(i, best.indexOf(Math.max(...best)));
   };
-  const pairOf = (i, j) => set("asked", [0, chosen(0)[0], i, j]);
+  const pairOf = (i, j) => {
+    const pair = [0, chosen(0)[0], i, j];
+    if (String(pair) !== String(get("asked"))) set("asked", pair); // else nothing would be sent, nothing come back
+  };
   const showProducts = () => {
     stage.setAttribute("aria-busy", "false");
     const { asked, pair, query, key, products, rest } = get("answer") ?? {};
@@ -428,6 +432,7 @@ function render({ model, el }) {
     const part = total > tokens.length ? `Tokens ${first} to ${first + tokens.length - 1} of ${total}.` : "";
     notice.textContent = [said, part].filter(Boolean).join(" ");
     drawHeads();
+    pictures = panels().map((_name, which) => mapsOf(which));
     stage.replaceChildren({ lines, matrix, grid }[state.view]());
     fillTable();
   };
