@@ -23,6 +23,7 @@ _HOME = {
     "show": "figures.source",
     "trace": "interpret.trace",
     "attribute": "interpret.attribution",
+    "faithfulness": "interpret.faithfulness",
     "explore": "widgets.explorer",
     "FillWidget": "widgets",
     "PtmError": "errors",

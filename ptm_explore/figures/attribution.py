@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def attributions(found: Sequence, title: str | None = None) -> go.Figure:
     """Bars of a word's share in the score, a panel for each of the `Attribution`s of one text and target.
-    Under each stands what tells how far to trust it: the completeness error where the method promises none,
-    and the seconds it took. Scales differ between methods, so each panel has its own."""
+    Under each stands what tells how far to trust it: what happens to the probability without its best words,
+    beside random ones; the completeness error where the method promises none; and the seconds it took.
+    Scales differ between methods, so each panel has its own."""
     first, *rest = found or [None]
     if first is None or any((a.words, a.target) != (first.words, first.target) for a in rest):
         raise PtmError("give one or more attributions of the same text and the same target")
@@ -35,11 +36,13 @@ def attributions(found: Sequence, title: str | None = None) -> go.Figure:
         fig.add_bar(
             x=scores, y=list(range(len(words))), orientation="h", marker_color=colours, row=1, col=col
         )
+        trust = f"without its best words {-a.comprehensiveness:+.2f}<br>"
+        trust += f"without random ones {-a.random[1]:+.2f} to {-a.random[0]:+.2f}<br>"
         error = "" if a.delta is None else f"sum is off by {a.delta:.2g} of {a.score - a.baseline:.2g}<br>"
-        fig.update_xaxes(title_text=f"share of the score<br>{error}{a.seconds:.1f} s", row=1, col=col)
+        fig.update_xaxes(title_text=f"share of the score<br>{trust}{error}{a.seconds:.1f} s", row=1, col=col)
     fig.update_yaxes(autorange="reversed", showgrid=False, **style.tokens_axis(words, most=60))
     fig.update_yaxes(title_text="word", col=1)
     fig.update_traces(customdata=[style.text(word, 80) for word in words])
     fig.update_traces(hovertemplate="%{customdata}: %{x:.3f}<extra></extra>")
-    fig.update_layout(showlegend=False, height=220 + 24 * len(words))
+    fig.update_layout(showlegend=False, height=280 + 24 * len(words))
     return fig

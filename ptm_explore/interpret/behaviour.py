@@ -1,0 +1,174 @@
+"""How a classifier behaves when a text changes: the smallest edits that flip it, and tests of what it should
+not, or should, react to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ptm_explore.errors import PtmError
+from ptm_explore.interpret.results import Estimates, interval
+from ptm_explore.text.task_rows import WORD
+
+if TYPE_CHECKING:
+    from ptm_explore.model import Model
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """A text that a classifier says something else of. `edits` are (word, new word)."""
+
+    text: str
+    label: Any
+    edits: list[tuple[str, str]]
+    probability: tuple[float, float]  # of the first label, before and after
+
+    def __str__(self) -> str:
+        changed = ", ".join(f"{old} → {new}" for old, new in self.edits)
+        before, after = self.probability
+        return f"{changed}: {self.label}; what it said before fell from {before:.2f} to {after:.2f}"
+
+
+def counterfactual(
+    clf: Any, text: str, words: Sequence[str] | Model, most: int = 4, top_k: int = 20
+) -> Counterfactual:
+    """The fewest words whose change flips a classifier's label: in each round the best exchange anywhere is
+    made, then edits that are not needed are taken back (after Ross et al. 2021, whose search is wider). Where
+    words add up, as in a linear model, no smaller edit does it. `words` are those that may be put in, or a
+    masked-language model that proposes its `top_k` in each place. PtmError if `most` words do not suffice."""
+    if getattr(clf, "kind", "") != "classification":
+        raise PtmError("counterfactual takes a classifier of texts, as ptm.finetune gives one")
+    spans = [found.span() for found in WORD.finditer(text)]
+    parts = [text[a:b] for a, b in spans]
+    first = clf.predict(text)[0]
+
+    def written(changed: dict[int, str]) -> str:
+        result, at = "", 0
+        for i, (a, b) in enumerate(spans):
+            result, at = result + text[at:a] + changed.get(i, parts[i]), b
+        return result + text[at:]
+
+    edits: dict[int, str] = {}
+    while len(edits) < most:
+        tries = [{**edits, i: word} for i, word in _exchanges(words, parts, written, edits, top_k)]
+        if not tries:
+            break
+        said = clf.predict([written(one) for one in tries])
+        best = min(range(len(tries)), key=lambda n: said[n].probabilities[first.label])
+        edits = tries[best]
+        if said[best].label == first.label:
+            continue
+        for i in list(edits):  # an early edit may have become needless
+            fewer = {k: v for k, v in edits.items() if k != i}
+            if fewer and clf.predict(written(fewer))[0].label != first.label:
+                edits = fewer
+        final = clf.predict(written(edits))[0]
+        chances = first.probability, final.probabilities[first.label]
+        return Counterfactual(written(edits), final.label, [(parts[i], w) for i, w in edits.items()], chances)
+    raise PtmError(
+        f"no change of {most} words flips {first.label!r}; allow more of them, or give other words"
+    )
+
+
+def _exchanges(
+    words, parts: list[str], written, edits: dict[int, str], top_k: int
+) -> Iterator[tuple[int, str]]:
+    for i, part in enumerate(parts):
+        if i in edits or not part[0].isalnum():
+            continue
+        proposals = words
+        if hasattr(words, "fill"):
+            proposals = [token.strip() for token, _ in words.fill(written({**edits, i: "[MASK]"}), top_k)[0]]
+        yield from ((i, word) for word in proposals if word.isalnum() and word.lower() != part.lower())
+
+
+NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jack")
+DENIABLE = {"is", "was", "are", "were", "can", "could", "will", "would", "should", "must"}
+
+
+def typo(text: str, rng: Random) -> str | None:
+    """Two neighbouring letters of a word of four letters or more change places."""
+    long = [found.span() for found in WORD.finditer(text) if found[0].isalpha() and len(found[0]) > 3]
+    if not long:
+        return None
+    start, end = rng.choice(long)
+    at = rng.randrange(start + 1, end - 2)
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+
+
+def punctuation(text: str, rng: Random) -> str | None:
+    """The mark at the end goes, or a full stop comes."""
+    return text[:-1] if text[-1:] in ".!?" else text + "."
+
+
+def another_name(text: str, rng: Random) -> str | None:
+    """A capitalised word inside a sentence becomes another name, wherever it stands."""
+    inside = [
+        w[0] for w in WORD.finditer(text) if w[0].istitle() and text[: w.start()].rstrip()[-1:].isalnum()
+    ]
+    inside = [name for name in inside if name != "I"]
+    return swap({rng.choice(inside): rng.choice(NAMES)})(text, rng) if inside else None
+
+
+def negation(text: str, rng: Random) -> str | None:
+    """ "not" comes after the first form of "be" or modal verb, or goes where it stands."""
+    words = list(WORD.finditer(text))
+    for word, after in zip(words, [*words[1:], None], strict=True):
+        if word[0].lower() in DENIABLE:
+            if after and after[0] == "not":
+                return text[: word.end()] + text[after.end() :]
+            return f"{text[: word.end()]} not{text[word.end() :]}"
+    return None
+
+
+def swap(synonyms: Mapping[str, str]) -> Callable[[str, Random], str | None]:
+    """A change that puts words in place of others, such as synonyms."""
+
+    def change(text: str, rng: Random) -> str | None:
+        swapped = WORD.sub(lambda found: synonyms.get(found[0], found[0]), text)
+        return swapped if swapped != text else None
+
+    return change
+
+
+INVARIANT = {"typo": typo, "punctuation": punctuation, "another name": another_name}
+DIRECTED = {"negation": negation}
+
+
+def robustness(
+    clf: Any,
+    texts: Sequence[str],
+    same: Mapping[str, Callable] = INVARIANT,
+    flipped: Mapping[str, Callable] = DIRECTED,
+    seed: int = 0,
+) -> Estimates:
+    """Failure rates after CheckList (Ribeiro et al. 2020): how often a change that means nothing changes the
+    label (`same`: invariance tests), and how often one that turns the meaning does not lower the probability
+    of the label (`flipped`: directional tests). A change is a function of a text and a `random.Random`; texts
+    that it returns None for do not count. PtmError where no text can be changed."""
+    if getattr(clf, "kind", "") != "classification":
+        raise PtmError("robustness tests a classifier of texts, as ptm.finetune gives one")
+    before, rows, names = clf.predict(list(texts)), [], []
+    for name, change in [*same.items(), *flipped.items()]:
+        changed = [(old, new) for old, text in zip(before, texts, strict=True)
+                   if (new := change(text, Random(f"{seed} {text}"))) is not None]  # fmt: skip
+        if not changed:
+            raise PtmError(
+                f"{name!r} can change none of the {len(texts)} texts; leave it out, or give other texts"
+            )
+        after = clf.predict([new for _, new in changed])
+        pairs = zip((old for old, _ in changed), after, strict=True)
+        if name in same:
+            failed = [old.label != new.label for old, new in pairs]
+        else:
+            failed = [new.probabilities[old.label] >= old.probability for old, new in pairs]
+        rows.append([interval(np.array(failed))])
+        names.append(f"{name} (n = {len(changed)})")
+    note = "95 % intervals over texts; negation fails where the label does not become less likely"
+    return Estimates(
+        "How often a test fails", np.array(rows), names, ["failure rate"], "share of texts", "change", note
+    )

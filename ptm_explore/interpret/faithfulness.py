@@ -1,0 +1,173 @@
+"""How far an attribution may be trusted: does the model need what it points at, and does it say so again?
+
+M methods, N texts, W words, F fractions
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from scipy.stats import spearmanr
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from ptm_explore.errors import PtmError, unknown
+from ptm_explore.interpret.attribution import METHODS, explain
+from ptm_explore.interpret.goal import ERASER, FRACTIONS, Goal
+from ptm_explore.interpret.results import Estimates, Grid, interval
+
+if TYPE_CHECKING:
+    from ptm_explore.model import Model
+    from ptm_explore.text.tasks import Example
+
+METRICS = {
+    "comprehensiveness": "how much the probability falls when the best words go; more is better",
+    "sufficiency": "how much it falls when only the best words stay; less is better",
+    "deletion": "area under the probability as words go, the best first; less is better",
+    "insertion": "area under the probability as words come, the best first; more is better",
+    "rationale": "average precision for the words that people marked; more is better",
+}
+RANDOM = "random orders"
+GOLD = "rationale"  # as a method: the marked words first
+AT = [FRACTIONS.index(fraction) for fraction in ERASER]
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Each method beside the mean of random orders of the words. In a short text random orders find the right
+    words, too: what counts is the distance from them."""
+
+    methods: list[str]  # the last are the random orders
+    metrics: list[str]
+    values: Float[np.ndarray, "N M K"]  # of each text, method and metric
+    curves: Float[np.ndarray, "M 2 F"]  # mean probability as words are removed, and as they are given
+    agreement: Grid  # of the methods' word scores
+    seconds: dict[str, float]  # of each method, a text
+
+    def estimates(self) -> Estimates:
+        """Means over the texts."""
+        return self._estimates("Does the model need what the method points at?", self.values, self.methods)
+
+    def against_random(self) -> Estimates:
+        """The differences from random orders of the same text: an interval that holds 0 shows nothing."""
+        values = self.values[:, :-1] - self.values[:, -1:]
+        return self._estimates("What a method adds to random orders", values, self.methods[:-1])
+
+    def table(self) -> pd.DataFrame:
+        return self.estimates().table()
+
+    def _estimates(self, title: str, values: np.ndarray, methods: list[str]) -> Estimates:
+        each = [[interval(one) for one in of.T] for of in values.swapaxes(0, 1)]
+        note = "; ".join(f"{name}: {METRICS[name]}" for name in self.metrics)
+        return Estimates(title, np.array(each), methods, self.metrics, "mean over texts", "method", note)
+
+
+def faithfulness(
+    model: Model,
+    texts: Sequence[str | Example],
+    methods: Sequence[str] = ("integrated_gradients", "saliency", "feature_ablation", "attention_rollout"),
+    target: Any = None,
+    baseline: str = "pad",
+    orders: int = 10,
+    steps: int = 20,
+    seed: int = 0,
+) -> Faithfulness:
+    """Tests attribution methods on texts: on the predicted class of each, or on `target`.
+
+    Comprehensiveness and sufficiency after ERASER (DeYoung et al. 2020, section 4.2: over 1, 5, 10, 20 and
+    50 % of the words); areas after Petsiuk et al. 2018; against `orders` random orders of each text's words.
+    Where every example has a rationale, agreement with it is measured too, and "rationale" is a method.
+    """
+    texts, allowed = list(texts), [*METHODS, GOLD]
+    marks = [getattr(text, "rationale", None) for text in texts]
+    for method in methods:
+        if method not in allowed:
+            raise unknown("attribution method", method, allowed)
+    if not texts or not methods or (GOLD in methods and not all(marks)):
+        raise PtmError("give at least one text and one method; the method 'rationale' needs marked examples")
+    kept: tuple[list, ...] = [], [], [], []  # of each text: metrics, curves, agreement, seconds
+    for text, marked in zip(texts, marks, strict=True):
+        written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)
+        goal = Goal(model, written, pair, target, baseline)
+        gold = torch.tensor([_overlaps(goal.spans[w], marked or ()) for w in goal.ordinary])
+        scores, took = [], []
+        for method in methods:
+            start = time.perf_counter()
+            if method == GOLD:  # the marked words first, in a random order among themselves
+                scores.append(gold + torch.rand(len(gold), generator=torch.Generator().manual_seed(seed)) / 2)
+            else:
+                scores.append(explain(goal, method, steps=steps, seed=seed).word_scores[goal.ordinary])
+            took.append(time.perf_counter() - start)
+        measured = _measure(goal, torch.stack(scores), gold, goal.random_orders(orders, seed))
+        for column, one in zip(kept, (*measured, took), strict=True):
+            column.append(one)
+    values, curves, agree, seconds = kept
+    names, each = [*methods, RANDOM], np.stack(values)
+    metrics = [name for name in METRICS if name != GOLD or all(marks)]
+    mean = pd.concat(agree).groupby(level=0).mean().to_numpy()
+    note = "Spearman's rank correlation of a text's word scores, the mean over texts"
+    ways = names[:-1]
+    return Faithfulness(
+        names,
+        metrics,
+        each[..., : len(metrics)],
+        np.mean(curves, 0),
+        Grid("Do the methods agree?", mean, ways, ways, "rank correlation", ("method", "method"), note=note),
+        dict(zip(methods, np.mean(seconds, 0).tolist(), strict=True)),
+    )
+
+
+def _measure(goal: Goal, scores: Tensor, gold: Tensor, shuffled: Tensor):
+    """Of one text: metrics (M + 1, K), curves (M + 1, 2, F), rank correlations (M, M) of the methods."""
+    order = torch.cat([scores.argsort(-1, descending=True), shuffled])
+    curves = torch.stack([goal.erase(order), goal.erase(order, give=True)], 1)  # (P, 2, F)
+    falls = (curves[:, :1, :1] - curves)[..., AT].mean(-1)
+    areas = torch.trapezoid(curves, torch.tensor(FRACTIONS))
+    ranks = -order.argsort(-1)
+    found = [average_precision_score(gold, row) if gold.any() else np.nan for row in ranks]
+    metrics = torch.cat([falls, areas, torch.tensor(found)[:, None]], 1)
+    folded = (torch.cat([x[: len(scores)], x[len(scores) :].mean(0)[None]]) for x in (metrics, curves))
+    return *(x.numpy() for x in folded), pd.DataFrame(scores.T).corr("spearman")
+
+
+def _overlaps(span: tuple[int, int], marked: Sequence[Sequence[int]]) -> bool:
+    return any(span[0] < end and start < span[1] for start, end in marked)
+
+
+def randomised(
+    model: Model, text: str, method: str = "integrated_gradients", target: Any = None, seed: int = 0
+) -> dict[str, float]:
+    """The sanity check of Adebayo et al. 2018, section 3: weights become random part by part, from the head
+    down, and each time the scores of the words are compared with those of the trained model (Spearman's rank
+    correlation). A method whose scores stay the same does not explain what the model has learnt."""
+    goal = Goal(model, text, target=target)
+    first = explain(goal, method, seed=seed).word_scores[goal.ordinary]
+    other = copy(model)
+    other.net = deepcopy(model.net)
+    fresh = deepcopy(model.net)
+    fresh.initialise(torch.Generator(model.device).manual_seed(seed))
+    parts: dict[str, list[str]] = {}
+    for name, _ in fresh.named_parameters():
+        layer = re.match(r"body\.layers\.(\d+)", name)
+        part = f"layer {layer[1]}" if layer else "embeddings" if name.startswith("body.") else "head"
+        parts.setdefault(part, []).append(name)
+    result = {}
+    for part in ["head", *sorted((p for p in parts if p[:5] == "layer"), key=_last_first), "embeddings"]:
+        for name in parts.get(part, []):
+            other.net.get_parameter(name).data.copy_(fresh.get_parameter(name))
+        now = explain(Goal(other, text, target=goal.target), method, seed=seed).word_scores[goal.ordinary]
+        result[part] = float(spearmanr(first, now).statistic)
+    return result
+
+
+def _last_first(part: str) -> int:
+    return -int(part.split()[1])

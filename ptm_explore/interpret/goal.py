@@ -1,0 +1,252 @@
+"""One score of a model on one text, as a function of which words are there, or of any activation.
+
+B rows, T tokens, C classes, D d_model, W words, P orders of the words, F fractions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ptm_explore.errors import PtmError, unknown
+from ptm_explore.interpret import attention
+from ptm_explore.interpret.trace import trace
+from ptm_explore.layers.taps import Edit, Taps
+
+if TYPE_CHECKING:
+    from ptm_explore.model import Model
+    from ptm_explore.models.heads import Output
+
+ROWS = 64  # in one pass
+FRACTIONS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the words erased
+ERASER = (0.01, 0.05, 0.1, 0.2, 0.5)  # those of DeYoung et al. 2020
+ORDERS = 20  # random orders of the words that an attribution is held against
+
+
+class Goal:
+    """What an explanation explains: one of the C scores that a model gives a text.
+
+    `target` of a classifier is a label (None: the predicted one); of a tagger (word, tag); of a span model
+    the answer's (first, last) token (None: the answer it gives); of a language model the token at its first
+    mask (GPT: the next token), or (position, token); of an ELECTRA the position whose token may have been
+    replaced. Afterwards `target` means the same score to a model with other weights. With `against`, another
+    label or token, the score is the difference of the two.
+
+    `baseline`, "pad", "mask" or "unk", is the token that stands for "not there"; special tokens stay.
+    PtmError for a target or baseline that does not exist, and for a text that equals its baseline.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        text: str,
+        pair: str | None = None,
+        target: Any = None,
+        baseline: str = "pad",
+        against: Any = None,
+    ):
+        self.model, self.texts = model, (text, pair)
+        found = trace(model, text, pair, read=())
+        encoded = model.encode(text, pair).to(model.device)
+        self.ids, self.segments, self.tokens = encoded.ids, encoded.segments, found.tokens
+        # what is asked for is no part of the answer: masks stay, too
+        self.special = encoded.special[0] | self.ids[0].eq(_mask_id(model))
+        self.place = 0  # the token whose state the score is read off
+        self.rows, self.n, self.name, self.target = self._choose(encoded.words[0], target)
+        self.against = None if against is None else self._class(against)
+        self.name += "" if against is None else f", less that of {against!r}"
+        nothing = torch.where(self.special, self.ids, _filler(model, baseline))
+        if torch.equal(nothing, self.ids):
+            raise PtmError(f"this text is its own baseline: nothing but special tokens and {baseline!r}")
+        # in place of tokens their embeddings change: to RoBERTa, a PAD would move all that follows
+        self.embedded = "embeddings.out" if model.family == "xlnet" else "embeddings.tokens"
+        self.x, self.x0 = (self.activation(self.embedded, row) for row in (self.ids, nothing))  # (1, T, D)
+        self.groups = attention.words_of(found.words)
+        self.words = [attention.label_of(found, (text, pair or ""), group) for group in self.groups]
+        self.spans = [(found.offsets[g[0]][0], found.offsets[g[-1]][1]) for g in self.groups]
+        self.ordinary = [w for w, group in enumerate(self.groups) if not self.special[group].any()]
+
+    def __call__(
+        self, ids: Int[Tensor, "B T"] | None = None, edit: Mapping[str, Edit] | None = None
+    ) -> Float[Tensor, " B"]:
+        """The score of the text, or of rows of ids; `edit` changes activations by name, as `Taps` do."""
+        return self.pick(self._logits(self.ids if ids is None else ids, edit))
+
+    def read(self, out: Output) -> Float[Tensor, " B"]:
+        """The score, of a forward pass."""
+        return self.pick(self.rows(out))
+
+    def pick(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        return logits[:, self.n] - (0 if self.against is None else logits[:, self.against])
+
+    def chance(
+        self, ids: Int[Tensor, "B T"] | None = None, edit: Mapping[str, Edit] | None = None
+    ) -> Float[Tensor, " B"]:
+        """The probability of the class whose logit is the score; of a regression the number itself."""
+        logits = self._logits(self.ids if ids is None else ids, edit)
+        return (logits.softmax(-1) if logits.size(-1) > 1 else logits)[:, self.n]
+
+    def _logits(self, ids: Tensor, edit: Mapping[str, Edit] | None) -> Float[Tensor, "B C"]:
+        segments = self.segments.expand(len(ids), -1)
+        options = self.model.net.trace_options(ids.numel())  # XLNet: every position asks
+        return self.rows(self.model(ids, None, segments, taps=Taps(edit=edit) if edit else None, **options))
+
+    @torch.no_grad()
+    def activation(
+        self, name: str, ids: Tensor | None = None, edit: Mapping[str, Edit] | None = None
+    ) -> Tensor:
+        """An activation of the text, or of other ids. PtmError for a name that does not exist."""
+        taps = Taps(read=[name], edit=edit)
+        ids = self.ids if ids is None else ids
+        options = self.model.net.trace_options(ids.numel())
+        self.model(ids, None, self.segments.expand(len(ids), -1), taps=taps, **options)
+        if name not in taps.values:
+            raise PtmError(f"no activation {name!r}; m.trace(text).names() lists them")
+        return taps.values[name]
+
+    def present(self, there: Bool[Tensor, "B T"]) -> dict[str, Edit]:
+        """The edit by which only some tokens are there, the others being the baseline."""
+        return {self.embedded: lambda _: torch.where(there[..., None], self.x, self.x0)}
+
+    @torch.no_grad()
+    def erase(
+        self, order: Int[Tensor, "P W"], fractions: Sequence[float] = FRACTIONS, give: bool = False
+    ) -> Float[Tensor, "P F"]:
+        """The probability after some fractions of the words (of `ordinary`) were removed in an order; or, to
+        `give`, put into the empty text."""
+        W = len(self.ordinary)
+        member = torch.zeros(W, self.ids.size(1))
+        for row, word in zip(member, self.ordinary, strict=True):
+            row[self.groups[word]] = 1
+        counts = (torch.tensor(fractions) * W - 1e-6).ceil()
+        first = order.argsort(-1)[:, None] < counts[:, None]  # (P, F, W)
+        taken = (first.float() @ member > 0).flatten(0, 1).to(self.ids.device)  # (P F, T)
+        ids = self.ids.expand(ROWS, -1)
+        parts = (taken | self.special if give else ~taken).split(ROWS)
+        found = torch.cat([self.chance(ids[: len(rows)], self.present(rows)) for rows in parts])
+        return found.float().cpu().view(len(order), -1)
+
+    def comprehensiveness(self, order: Int[Tensor, "P W"]) -> Float[Tensor, " P"]:
+        """How much the probability falls as the first words of an order go, the mean over the fractions of
+        ERASER (DeYoung et al. 2020, section 4.2)."""
+        removed = self.erase(order, (0.0, *ERASER))
+        return (removed[:, :1] - removed[:, 1:]).mean(1)
+
+    @cached_property
+    def by_chance(self) -> tuple[float, float]:
+        """Between which 95 % of the comprehensiveness of `ORDERS` random orders lie."""
+        low, high = np.quantile(self.comprehensiveness(self.random_orders(ORDERS)), [0.025, 0.975])
+        return float(low), float(high)
+
+    def random_orders(self, n: int, seed: int = 0) -> Int[Tensor, "n W"]:
+        draw = torch.Generator().manual_seed(seed)
+        return torch.stack([torch.randperm(len(self.ordinary), generator=draw) for _ in range(n)])
+
+    def _choose(self, words: Sequence[int | None], target: Any) -> tuple[Callable, int, str, Any]:
+        """How to read (B, C) scores off an output, which of them it is, its name, and the target."""
+        model, T = self.model, self.ids.size(1)
+        if getattr(model, "kind", None):
+            return self._task(words, target)
+        if "rtd" in model.net.heads:
+            place = self.place = _place(1 if target is None else target, T)
+
+            def replaced(out):
+                told = out.replaced_logits[:, place]
+                return torch.stack([torch.zeros_like(told), told], -1)
+
+            return replaced, 1, f"{self.tokens[place]!r} was replaced", place
+        if not {"mlm", "lm"} & set(model.net.heads):
+            raise PtmError(f"this model has no head to score with; it has {model.net.heads or 'none'}")
+        place, token = target if isinstance(target, tuple) else (None, target)
+        if place is None:
+            masks = self.ids[0].eq(_mask_id(model))
+            if not model.net.causal and not masks.any():
+                raise PtmError("write [MASK] where a token is wanted, or give target=(position, token)")
+            place = T - 1 if model.net.causal else int(masks.nonzero()[0])
+        place = self.place = _place(place, T)
+
+        def logits(out):
+            return out.logits.view(len(out.hidden), T, -1)[:, place]
+
+        self.rows = logits
+        n = self._best(logits) if token is None else self._class(token)
+        name = model.tokenizer.token(n)
+        return logits, n, f"the logit of {name!r} at position {place}", (place, name)
+
+    def _task(self, words: Sequence[int | None], target: Any) -> tuple[Callable, int, str, Any]:
+        model: Any = self.model
+        self.place = self.ids.size(1) - 1 if model.family in ("gpt", "xlnet") else 0
+        if model.kind == "regression":
+            return lambda out: out.task_logits, 0, "the predicted number", None
+        if model.kind == "classification":
+            n = self._best(lambda out: out.task_logits) if target is None else self._class(target)
+            return lambda out: out.task_logits, n, f"the logit of {model.labels[n]!r}", model.labels[n]
+        if model.kind == "span":
+            return self._span(target)
+        word, tag = target if isinstance(target, tuple) and len(target) == 2 else (target or 0, None)
+        if word not in words:
+            most = max(w for w in words if w is not None)
+            raise PtmError(f"no word {word!r}; words are counted from 0 to {most}")
+        place = self.place = words.index(word)
+
+        def tags(out):
+            return out.task_logits[:, place]
+
+        n = self._best(tags) if tag is None else self._class(tag)
+        tag = model.labels[n]
+        return tags, n, f"the logit of {tag!r} at {self.tokens[place]!r}", (word, tag)
+
+    def _span(self, target: Any) -> tuple[Callable, int, str, Any]:
+        T = self.ids.size(1)
+
+        def spans(out):  # (B, T T): the start's logit and the end's, of every pair of tokens
+            return (out.task_logits[:, :, None, 0] + out.task_logits[:, None, :, 1]).flatten(1)
+
+        later = torch.ones(T, T, dtype=torch.bool, device=self.ids.device).triu().flatten()
+        best = self._best(lambda out: spans(out).masked_fill(~later, -torch.inf))
+        first, last = divmod(best, T) if target is None else (_place(place, T) for place in target)
+        answer = " ".join(self.tokens[first : last + 1])
+        return spans, first * T + last, f"the answer {answer!r}", (first, last)
+
+    @torch.no_grad()
+    def _best(self, rows: Callable) -> int:
+        self.rows = rows
+        return int(self._logits(self.ids, None)[0].argmax())
+
+    def _class(self, name: Any) -> int:
+        """The column of a label, or of a token of the vocabulary."""
+        labels = getattr(self.model, "labels", None)
+        if labels:
+            if name not in labels:
+                raise unknown("label", name, labels)
+            return labels.index(name)
+        for form in (name, f"Ġ{name}", f"▁{name}"):
+            if (found := self.model.tokenizer.backend.token_to_id(form)) is not None:
+                return found
+        raise PtmError(f"{name!r} is not one token of this vocabulary; give a single token, such as 'the'")
+
+
+def _mask_id(model: Model) -> int:
+    return -1 if model.tokenizer.mask_id is None else model.tokenizer.mask_id
+
+
+def _filler(model: Model, baseline: str) -> Tensor:
+    ids = {"pad": model.tokenizer.pad_id, "mask": model.tokenizer.mask_id, "unk": model.tokenizer.unk_id}
+    if baseline not in ids:
+        raise unknown("baseline", baseline, ids)
+    chosen = ids[baseline] if ids[baseline] is not None else model.tokenizer.eos_id
+    if chosen is None:
+        raise PtmError(f"this tokenizer has no {baseline} token; take another baseline")
+    return torch.tensor(chosen, device=model.device)
+
+
+def _place(place: Any, T: int) -> int:
+    if not isinstance(place, int) or not 0 <= place < T:
+        raise PtmError(f"position {place!r} does not exist: this text has tokens 0 to {T - 1}")
+    return place

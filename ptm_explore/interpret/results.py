@@ -1,0 +1,67 @@
+"""What analyses return: a grid of numbers that says what it is, and means with their intervals.
+
+R rows, C columns, N examples
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+DRAWS = 1_000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Numbers in rows and columns, with the words that a figure of them needs."""
+
+    title: str
+    values: Float[np.ndarray, "R C"]
+    rows: list[str]
+    columns: list[str]
+    unit: str  # what a number is
+    axes: tuple[str, str]  # what rows and columns are
+    labels: list[list[str]] | None = None  # written into the cells
+    note: str = ""  # how far to trust it
+
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame(self.values, self.rows, self.columns)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Means with 95 % intervals, by row and column, with the words that a figure of them needs."""
+
+    title: str
+    values: Float[np.ndarray, "R C 3"]  # mean, low, high
+    rows: list[str]
+    columns: list[str]
+    unit: str  # what a mean is
+    axis: str  # what a row is
+    note: str = ""  # how far to trust it
+
+    def table(self) -> pd.DataFrame:
+        """A column for each mean, and for its interval's ends."""
+        columns = pd.MultiIndex.from_product([self.columns, ["mean", "low", "high"]])
+        return pd.DataFrame(self.values.reshape(len(self.rows), -1), self.rows, columns)
+
+
+def interval(
+    rows: np.ndarray, combine: Callable[[np.ndarray], float] | None = None, seed: int = 0
+) -> tuple[float, float, float]:
+    """The mean of N numbers, or what `combine` makes of N rows, and its 95 % interval by a percentile
+    bootstrap over the examples (Efron 1979); not a number, where there are none or there is only one."""
+    rows = np.asarray(rows, dtype=float)
+    combine = combine or (lambda chosen: float(chosen.mean()))
+    if not len(rows):
+        return (np.nan,) * 3
+    if len(rows) == 1:
+        return combine(rows), np.nan, np.nan
+    rng = np.random.default_rng(seed)
+    found = [combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(DRAWS)]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return combine(rows), float(low), float(high)

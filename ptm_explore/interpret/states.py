@@ -1,0 +1,49 @@
+"""Hidden states and attention of many sentences, word by word.
+
+L layers, H heads, W words, D d_model, T tokens
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ptm_explore.interpret.attention import merge
+from ptm_explore.interpret.trace import Trace, trace
+
+if TYPE_CHECKING:
+    from ptm_explore.model import Model
+
+Spans = Sequence[tuple[int, int]]
+READ = ("embeddings.out", "embeddings.projected", "layers.*.out")
+
+
+def tokens_of(found: Trace, spans: Spans) -> list[list[int]]:
+    """The tokens that overlap each span of characters; none, where the text was cut."""
+    places = [(i, a, b) for i, (a, b) in enumerate(found.offsets) if found.words[i] is not None]
+    return [[i for i, a, b in places if a < end and start < b] for start, end in spans]
+
+
+def word_states(model: Model, text: str, spans: Spans) -> Float[Tensor, "L1 W D"]:
+    """The states of words after the embeddings and after each layer, the mean over each word's tokens; not a
+    number for a word that no token holds."""
+    found = trace(model, text, read=READ)
+    groups = tokens_of(found, spans)
+    return torch.stack([found.hidden[:, group].mean(1) for group in groups], 1)
+
+
+def text_states(model: Model, texts: Sequence[str]) -> Float[Tensor, "N L1 D"]:
+    """The mean over the tokens of each text, special ones too, after the embeddings and after each layer."""
+    return torch.stack([trace(model, text, read=READ).hidden.mean(1) for text in texts])
+
+
+def word_attention(model: Model, text: str, spans: Spans) -> tuple[Float[Tensor, "L H W W"], list[int]]:
+    """Attention between the words of a sentence that have tokens, and which those are."""
+    found = trace(model, text, read=["layers.*.attention.probs"])
+    groups = tokens_of(found, spans)
+    kept = [w for w, group in enumerate(groups) if group]
+    return merge(found.attention, [groups[w] for w in kept]), kept
