@@ -23,9 +23,9 @@ from ..errors import PtmError
 from . import style
 from .attention import strongest
 
-# Numbers in one page. Up to seven characters each, they stay under 10 MB; the model view draws a line for
-# each of them, of which a browser bears fewer.
-MOST = {"head": 1_600_000, "model": 600_000, "neuron": 1_600_000}
+# Of tokens, and of numbers in a page: about five bytes each, which makes 9 MB of the neuron view's. The model
+# view draws a line for every number, and a browser takes 15 s for that many.
+MOST = {"tokens": 128, "head": 1_600_000, "model": 600_000, "neuron": 1_800_000}
 WIDE = 14  # characters of a token for which bertviz has room
 READ = "layers.{}.attention.{}"
 FURTHER = "Scores are more than q · k: XLNet's have terms of position and segment, not shown here. "
@@ -109,10 +109,10 @@ def _read(view: str, trace, names: list[str]) -> tuple[list[int], dict[str, Floa
         )
     found = {n: torch.stack([values[READ.format(i, n)] for i in layers]) for n in names}
     (L, H, T, _), size = found["probs"].shape, sum(x.numel() for x in found.values())
-    if size > MOST[view]:
+    if size > MOST[view] or MOST["tokens"] < T:
         raise PtmError(
             f"{T} tokens in {L} layers x {H} heads make {size:,} numbers, and bertviz's {view} view bears "
-            f"{MOST[view]:,}; take a shorter text, or ptm.explore(m, text), which draws long ones"
+            f"{MOST['tokens']} and {MOST[view]:,}; take a shorter text, or ptm.explore(m, text) for long ones"
         )
     if not all(x.isfinite().all() for x in found.values()):
         raise PtmError(f"the trace holds values that are not finite, which the {view} view cannot draw")
