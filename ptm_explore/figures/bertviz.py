@@ -26,7 +26,7 @@ from .attention import strongest
 # Of tokens, and of numbers in a page: about five bytes each, which makes 9 MB of the neuron view's. The model
 # view draws a line for every number, and a browser takes 15 s for that many.
 MOST = {"tokens": 128, "head": 1_600_000, "model": 600_000, "neuron": 1_800_000}
-WIDE = 14  # characters of a token for which bertviz has room
+WIDE = 12  # characters of a token for which all views have room; the caption has the whole tokens
 READ = "layers.{}.attention.{}"
 FURTHER = "Scores are more than q · k: XLNet's have terms of position and segment, not shown here. "
 
@@ -73,7 +73,7 @@ def _page(view: str, trace, names: list[str]) -> Page:
     layers, found = _read(view, trace, names)
     L, H, T, _ = found["probs"].shape
     tokens = [style.plain(token) for token in trace.tokens]
-    average = strongest(found["probs"].mean((0, 1)).numpy(), tokens)
+    average = strongest(found["probs"].mean((0, 1)).numpy(), trace.tokens)
     further = FURTHER if view == "neuron" and _further(**found) else ""
     alt = f"{L} layers x {H} heads. On average {average} {further}The {T} tokens: {' '.join(tokens)}"
     params = {"tokens": [style.plain(token, WIDE) for token in tokens], "include_layers": layers}

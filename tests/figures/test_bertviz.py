@@ -11,6 +11,7 @@ from bertviz import head_view
 
 import ptm_explore as ptm
 from ptm_explore.figures import bertviz_head, bertviz_model, bertviz_neuron, style
+from ptm_explore.figures.bertviz import WIDE
 from ptm_explore.interpret.trace import Trace
 from ptm_explore.models.recipes import FAMILIES, build, recipe
 
@@ -91,9 +92,10 @@ def test_the_neuron_view_says_where_scores_are_more_than_products(model):
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_token_ends_what_it_stands_in(view):
     page = VIEWS[view](made_up(HOSTILE))
-    assert held(page)["tokens"] == [style.plain(token, 14) for token in HOSTILE]
+    assert held(page)["tokens"] == [style.plain(token, WIDE) for token in HOSTILE]
     assert page.document.count("</script>") == 2
     assert page.document.count("<!--") == 0
+    assert "default-src 'none'; script-src 'nonce-" in page.document
     tags = []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
@@ -270,7 +272,7 @@ def test_hostile_tokens_are_drawn_not_run(opened, view):
     if view == "model":
         page.locator("#attn_background_0_0 ~ rect").click()
     seen = page.locator("#vis text").all_text_contents()
-    assert all(style.plain(token, 14) in seen for token in HOSTILE)
+    assert all(style.plain(token, WIDE) in seen for token in HOSTILE)
     widths = page.locator("#vis text").evaluate_all("all => all.map(x => x.getBBox().width)")
     assert min(widths) > 0
     page.wait_for_timeout(100)
