@@ -1,11 +1,18 @@
-"""Arrays in, a plain Plotly figure out; nothing here displays anything. Plotly is imported on first use."""
+"""Arrays in, a plain Plotly figure out; nothing here displays anything. Plotly is imported on first use.
+Beside them bertviz's views, as pages."""
 
 from .attention import heads, heatmap
 from .attribution import attributions
+from .bertviz import bertviz_head, bertviz_model, bertviz_neuron
 from .curves import learning_curve, predictions, text_curve
 from .objective import objective
 from .results import estimates, grid, trend
 from .style import alt_text, to_html
 
+<<<<<<< HEAD
 __all__ = ["alt_text", "attributions", "estimates", "grid", "heads", "heatmap", "learning_curve"]
 __all__ += ["objective", "predictions", "text_curve", "to_html", "trend"]
+=======
+__all__ = ["alt_text", "attributions", "bertviz_head", "bertviz_model", "bertviz_neuron", "heads", "heatmap"]
+__all__ += ["learning_curve", "objective", "predictions", "text_curve", "to_html"]
+>>>>>>> bertviz

@@ -27,7 +27,7 @@ def heatmap(trace, layer: int, head: int | str, zmax: float | None = 1.0) -> go.
     weights = weights.mean(0) if head == "mean" else weights[_index("head", head, len(weights), ' or "mean"')]
     name = f"Layer {layer}, {'mean of all heads' if head == 'mean' else f'head {head}'}"
     tokens = trace.tokens
-    fig = style.figure(f"Attention: {name.lower()}", f"Attention map. {name}: {_strongest(weights, tokens)}")
+    fig = style.figure(f"Attention: {name.lower()}", f"Attention map. {name}: {strongest(weights, tokens)}")
     # Longer texts have fewer tick labels than rows, so each cell carries its own pair of tokens.
     queries = [f"{style.text(token, 40)} ({i})" for i, token in enumerate(tokens)]
     pairs = [[f"{query} → {key}" for key in queries] for query in queries]
@@ -49,8 +49,8 @@ def heads(trace, layer: int | None = None, zmax: float | None = 1.0) -> go.Figur
     rows = len(layers) * -(-count // cols)
     where = "all layers" if layer is None else f"layer {layer}"
     side, title = (150 if cols > 3 else 220), 34  # pixels of a map and of the small title over it
-    strongest = f"On average over the heads: {_strongest(maps.mean((0, 1)), trace.tokens)}"
-    alt = f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. {strongest}"
+    average = f"On average over the heads: {strongest(maps.mean((0, 1)), trace.tokens)}"
+    alt = f"Attention maps of the {count} heads of {where} over {len(trace.tokens)} tokens. {average}"
     grid: dict = {"horizontal_spacing": 0.12 / cols, "vertical_spacing": title / (rows * (side + title))}
     grid |= {"x_title": _KEY, "y_title": _QUERY}
     grid["subplot_titles"] = [f"layer {i}, head {j}" for i in layers for j in range(count)]
@@ -85,7 +85,7 @@ def _index(kind: str, given: object, size: int, also: str = "") -> int:
     raise PtmError(f"{kind} {given!r} does not exist: this model's {kind}s are 0 to {size - 1}{also}")
 
 
-def _strongest(weights: np.ndarray, tokens: list[str]) -> str:
+def strongest(weights: np.ndarray, tokens: list[str]) -> str:
     query, key = np.unravel_index(weights.argmax(), weights.shape)
     source, target = (f"{tokens[i]!r} (position {i})" for i in (query, key))
     return f"the strongest weight is {weights[query, key]:.2f}, from {source} to {target}."

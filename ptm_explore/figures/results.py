@@ -48,8 +48,9 @@ def grid(found) -> go.Figure:
     return fig
 
 
-def estimates(found, chance: str | None = None) -> go.Figure:
-    """`Estimates` as dots with their intervals, a panel for each column; a dashed line for row `chance`."""
+def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.Figure:
+    """`Estimates` as dots with their intervals, a panel for each column, with `one_scale` all alike; a dashed
+    line for row `chance`."""
     names = [name.replace("_", " ") for name in found.columns]
     said = "; ".join(
         f"{n}: {found.rows[int(v[:, 0].argmax())]} is highest" for n, v in _columns(found, names)
@@ -65,7 +66,7 @@ def estimates(found, chance: str | None = None) -> go.Figure:
         if chance in found.rows:
             level = mean[found.rows.index(chance)]
             fig.add_vline(level, line={"color": style.FAINT, "dash": "dash"}, row=1, col=col)
-    fig.update_xaxes(title_text=found.unit)
+    fig.update_xaxes(title_text=found.unit, matches="x" if one_scale else None)
     rows = style.tokens_axis([row.replace("_", " ") for row in found.rows], MOST)
     fig.update_yaxes(autorange="reversed", **rows | {"ticktext": [style.text(r, 28) for r in found.rows]})
     fig.update_yaxes(title_text=found.axis, col=1)

@@ -26,8 +26,10 @@ DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot")  # "dash" is for
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 SCALE = "Blues"  # one hue, lightness alone carries the value: the same for every kind of colour vision
 
-# Control characters, half surrogates, and the marks that reorder the text around them.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 
 
 def plain(value: object, limit: int | None = None) -> str:
