@@ -9,10 +9,14 @@ from .objective import objective
 from .results import estimates, grid, trend
 from .style import alt_text, to_html
 
-<<<<<<< HEAD
-__all__ = ["alt_text", "attributions", "estimates", "grid", "heads", "heatmap", "learning_curve"]
-__all__ += ["objective", "predictions", "text_curve", "to_html", "trend"]
-=======
-__all__ = ["alt_text", "attributions", "bertviz_head", "bertviz_model", "bertviz_neuron", "heads", "heatmap"]
-__all__ += ["learning_curve", "objective", "predictions", "text_curve", "to_html"]
->>>>>>> bertviz
+__all__ = ["alt_text", "attributions", "bertviz_head", "bertviz_model", "bertviz_neuron", "estimates", "grid"]
+__all__ += [
+    "heads",
+    "heatmap",
+    "learning_curve",
+    "objective",
+    "predictions",
+    "text_curve",
+    "to_html",
+    "trend",
+]
