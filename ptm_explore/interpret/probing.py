@@ -158,8 +158,6 @@ def structure(
     """The three scores of `structural_probe`, of one layer's states (W, D) of each sentence."""
     cut = int(DEGREES * len(trees))
     xs = [torch.from_numpy(s).float() for s in states]
-    centre = torch.cat(xs[:cut]).mean(0)
-    xs = [x - centre for x in xs]
     apart = [torch.from_numpy(tree.distances).float() for tree in trees]
     deep = [torch.from_numpy(tree.depths).float() for tree in trees]
     near = _train(xs[:cut], apart[:cut], rank, steps, seed, _distances)
