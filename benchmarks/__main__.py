@@ -2,7 +2,7 @@
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
 `python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers, `views`
-sets the attention explorer beside bertviz, `minis DATA` trains the models that come with the package; `tasks
+sets the attention explorer beside bertviz, `attributions` times the methods, `minis DATA` trains the models that come with the package; `tasks
 DATA`, `finetune`, `few` judge on labelled data. Each knows `--help`."""
 
 import sys
@@ -18,6 +18,7 @@ COMMANDS = {
     "finetune": tasks.finetune,
     "few": tasks.few,
     "views": views.main,
+    "attributions": views.attributions,
 }
 
 if __name__ == "__main__":

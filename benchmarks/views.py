@@ -62,3 +62,18 @@ def main(_arguments: list[str]) -> None:
                 flush=True,
             )
         chromium.close()
+
+
+def attributions(_arguments: list[str]) -> None:
+    """Seconds of each attribution method, of a network of BERT base's shape that predicts a masked token."""
+    from ptm_explore.interpret.attribution import METHODS
+
+    config = recipe("bert-base").config
+    m = ptm.Model(build("bert", config, ("mlm",), seed=0), ptm.load("bert-mini").tokenizer)
+    print("tokens | " + " | ".join(METHODS))
+    for length in LENGTHS[:2]:
+        text = "[MASK] " + "the " * (length - 3)
+        times = [
+            ptm.attribute(m, text, target=(1, "the"), method=method, steps=20).seconds for method in METHODS
+        ]
+        print(f"{length} | " + " | ".join(f"{seconds:.2f}" for seconds in times))

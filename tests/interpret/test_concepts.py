@@ -65,9 +65,8 @@ def test_patterns_of_a_sum_are_its_weights(bert):
         assert found.loc[word, "mean"] == pytest.approx(float(expected), abs=1e-4)
     assert found.loc["dog", "times"] == len(texts)
     two = patterns(linear, texts, method="feature_ablation", words=2)
-    assert two.loc["the dog", "mean"] == pytest.approx(
-        found.loc["the", "mean"] + found.loc["dog", "mean"], abs=1e-4
-    )
+    both = found.loc["the", "mean"] + found.loc["dog", "mean"]
+    assert two.loc["the dog", "mean"] == pytest.approx(both, abs=1e-4)
     with pytest.raises(ptm.PtmError, match="nothing occurs 99 times"):
         patterns(linear, texts[:2], method="saliency", least=99)
 
