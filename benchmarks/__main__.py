@@ -2,7 +2,8 @@
 one process, so that whatever else the machine does hits both. Ratios of medians; above 1 ours is faster.
 
 `python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers, `views`
-sets the attention explorer beside bertviz, `attributions` times the methods, `minis DATA` trains the models that come with the package; `tasks
+sets the attention explorer beside bertviz, `attributions` times the methods, `minis DATA` trains the models
+that come with the package; `tasks
 DATA`, `finetune`, `few` judge on labelled data. Each knows `--help`."""
 
 import sys
