@@ -3,12 +3,9 @@
 L layers, H heads, T tokens, W words, K head size, D d_model; a row is a query, a column a key
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -19,10 +16,8 @@ from ptm_explore.interpret.trace import Trace, trace
 from ptm_explore.layers.attention import Attention
 from ptm_explore.layers.relative import RelativeAttention
 from ptm_explore.layers.taps import Taps
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
-    from ptm_explore.models.heads import Output
+from ptm_explore.model import Model
+from ptm_explore.models.heads import Output
 
 MEASURES = {
     "weights": "attention weights: how a query shares itself out over the keys; a row sums to 1",

@@ -3,14 +3,12 @@
 B batch, T tokens, D d_model, W words
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +17,7 @@ from torch import Tensor
 from ptm_explore.errors import unknown
 from ptm_explore.interpret import attention
 from ptm_explore.interpret.goal import Goal
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
+from ptm_explore.model import Model
 
 INTERNAL_BATCH = 16  # rows that a method computes at once
 GRADIENT = ("integrated_gradients", "saliency", "input_x_gradient", "gradient_shap")

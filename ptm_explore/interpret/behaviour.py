@@ -1,21 +1,17 @@
 """How a classifier behaves when a text changes: the smallest edits that flip it, and tests of what it should
 not, or should, react to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Estimates, interval
+from ptm_explore.model import Model
 from ptm_explore.text.task_rows import WORD
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
 
 
 @dataclass(frozen=True)

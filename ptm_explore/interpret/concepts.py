@@ -3,11 +3,9 @@
 N texts, D d_model, L layers
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +20,7 @@ from ptm_explore.interpret.attribution import attribute
 from ptm_explore.interpret.goal import Goal
 from ptm_explore.interpret.results import Grid, interval
 from ptm_explore.interpret.states import text_states
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
+from ptm_explore.model import Model
 
 
 def patterns(

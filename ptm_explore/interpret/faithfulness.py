@@ -3,14 +3,12 @@
 M methods, N texts, W words, F fractions
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +22,8 @@ from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.attribution import METHODS, explain
 from ptm_explore.interpret.goal import ERASER, FRACTIONS, Goal
 from ptm_explore.interpret.results import Estimates, Grid, interval
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
-    from ptm_explore.text.tasks import Example
+from ptm_explore.model import Model
+from ptm_explore.text.tasks import Example
 
 METRICS = {
     "comprehensiveness": "how much the probability falls when the best words go; more is better",

@@ -3,11 +3,9 @@
 B rows, T tokens, C classes, D d_model, W words, P orders of the words, F fractions
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +16,8 @@ from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret import attention
 from ptm_explore.interpret.trace import trace
 from ptm_explore.layers.taps import Edit, Taps
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
-    from ptm_explore.models.heads import Output
+from ptm_explore.model import Model
+from ptm_explore.models.heads import Output
 
 ROWS = 64  # in one pass
 FRACTIONS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the words erased

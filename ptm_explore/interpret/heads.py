@@ -3,10 +3,7 @@
 L layers, H heads, T tokens, W words
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,10 +13,8 @@ from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Grid, interval
 from ptm_explore.interpret.states import word_attention
 from ptm_explore.interpret.trace import trace
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
-    from ptm_explore.text.trees import Tree
+from ptm_explore.model import Model
+from ptm_explore.text.trees import Tree
 
 PROBS = ["layers.*.attention.probs"]
 

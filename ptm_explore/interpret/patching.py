@@ -3,10 +3,8 @@
 L layers, H heads, T tokens
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +14,7 @@ from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.goal import Goal
 from ptm_explore.interpret.results import Estimates, Grid, interval
 from ptm_explore.layers.taps import Edit
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
+from ptm_explore.model import Model
 
 PARTS = {
     "out": "what a layer gives on",

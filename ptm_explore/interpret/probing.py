@@ -3,13 +3,11 @@
 N sentences, W words of one, L layers, D d_model, C labels
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +22,8 @@ from torch.nn.utils.rnn import pad_sequence
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Estimates, interval
 from ptm_explore.interpret.states import text_states, word_states
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
-    from ptm_explore.text.trees import Tree
+from ptm_explore.model import Model
+from ptm_explore.text.trees import Tree
 
 States = Sequence[Float[np.ndarray, "L1 W D"]]  # of each sentence
 PARTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)  # of the training data: when the online code learns anew

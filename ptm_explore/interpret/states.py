@@ -3,10 +3,7 @@
 L layers, H heads, W words, D d_model, T tokens
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -14,9 +11,7 @@ from torch import Tensor
 
 from ptm_explore.interpret.attention import merge
 from ptm_explore.interpret.trace import Trace, trace
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
+from ptm_explore.model import Model
 
 Spans = Sequence[tuple[int, int]]
 READ = ("embeddings.out", "embeddings.projected", "layers.*.out")

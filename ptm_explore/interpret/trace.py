@@ -3,14 +3,11 @@
 T tokens, D d_model, L layers, H heads, K head size
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 import psutil
 import torch
@@ -18,9 +15,7 @@ from torch import Tensor
 
 from ptm_explore.errors import PtmError
 from ptm_explore.layers.taps import Taps
-
-if TYPE_CHECKING:
-    from ptm_explore.model import Model
+from ptm_explore.model import Model
 
 
 @dataclass
