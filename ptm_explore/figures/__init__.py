@@ -1,4 +1,4 @@
-"""Arrays in, a plain Plotly figure out; nothing here displays anything. Plotly is imported on first use.
+"""Arrays in, a plain Plotly figure out; nothing here displays anything.
 Beside them bertviz's views, as pages."""
 
 from .attention import heads, heatmap

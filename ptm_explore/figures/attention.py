@@ -1,16 +1,10 @@
 """Attention maps as heatmaps. H heads, L layers, T tokens; a row is a query, a column a key."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import plotly.graph_objects as go
 
 from ..errors import PtmError
 from . import style
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _KEY, _QUERY = "key token (attended to)", "query token (attending)"
 _HOVER = "%s: %%{z:.3f}<extra></extra>"

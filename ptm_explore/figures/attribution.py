@@ -1,15 +1,11 @@
 """What each word contributed, by one method or by several side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
 
 from ..errors import PtmError
 from . import style
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 def attributions(found: Sequence, title: str | None = None) -> go.Figure:

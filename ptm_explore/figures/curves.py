@@ -1,17 +1,13 @@
 """Learning curves and predictions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
 
 from ..errors import PtmError, unknown
 from . import style
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 History = Sequence[Mapping[str, float]]
 Fill = Sequence[tuple[str, float]]

@@ -1,16 +1,10 @@
 """What an objective shows of a text, what it asks, and who may see whom. T tokens."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import plotly.graph_objects as go
 
 from ..errors import PtmError
 from . import style
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 # of a token: as it was, changed, to be predicted; of a pair of positions: unseen, seen, seen and judged by it
 _STRIP = ["#f4f4f4", "#f6c9a5", "#9ecae1"]

@@ -1,15 +1,9 @@
 """What analyses return, drawn: grids as heatmaps, means with their intervals as dots or over layers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import plotly.graph_objects as go
 
 from . import style
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 MOST = 60  # labels on an axis
 

@@ -5,16 +5,13 @@ The paper is opaque white on purpose. No single grey reaches a contrast of 4.5:1
 lies below it. Dark text on its own white card is readable in either.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 INK = "#222222"  # text, 15.9:1 on white
 FAINT = "#6e6e6e"  # reference lines and their labels, 5.1:1
@@ -51,7 +48,6 @@ def text(value: object, limit: int | None = None) -> str:
 
 def template() -> go.layout.Template:
     """The package's Plotly template."""
-    import plotly.graph_objects as go
 
     axis: dict = {"gridcolor": GRID, "linecolor": FAINT, "ticks": "outside", "tickcolor": FAINT}
     axis |= {"zeroline": False, "automargin": True, "title": {"standoff": 8}}
@@ -71,7 +67,6 @@ def figure(title: str, alt: str, rows: int = 1, cols: int = 1, **grid) -> go.Fig
     `title` and `alt` are plain strings. `alt` says in words what the figure shows; it is kept in
     `fig.layout.meta["alt"]`, where `alt_text` and `to_html` find it.
     """
-    from plotly.subplots import make_subplots
 
     fig = make_subplots(rows=rows, cols=cols, **grid)
     fig.update_layout(template=template(), title_text=text(title), meta={"alt": alt})
