@@ -4,34 +4,24 @@ Every reader yields `(place, row)` in constant memory: where it stands in the fi
 dict with the keys that the format names. A row that cannot be used raises a `PtmError`: nothing is half-read.
 """
 
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ptm_explore.errors import PtmError
 from ptm_explore.text import readers
-from ptm_explore.text.readers import COMPRESSIONS, open_bytes
+from ptm_explore.text.readers import open_bytes
 
 Rows = Iterator[tuple[str, dict[str, Any]]]
-SPLITS = {
-    "train": ("train", "training", "trn"),
-    "dev": ("dev", "valid", "validation", "val"),
-    "test": ("test", "tst", "eval"),
-}
-SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
+SPLITS = ("train", "dev", "test")
+SPELT = ("train training trn", "dev valid validation val", "test tst eval")
+SPLIT_OF = {name: split for split, names in zip(SPLITS, SPELT, strict=True) for name in names.split()}
 
 
 def format_of(path: Path) -> str | None:
     """A key of READERS by the name's ending, whatever the compression; None for other files."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-    if suffixes[-2:] == [".conll", ".txt"]:
-        suffixes.pop()
-    return suffixes[-1] if suffixes and suffixes[-1] in READERS else None
+    return readers.format_of(path.with_name(path.name.lower().replace(".conll.txt", ".conll")), READERS)
 
 
 def split_of(path: Path) -> str | None:
@@ -44,7 +34,7 @@ def find(path: Path) -> list[tuple[Path, str | None]]:
     """The files of a task, each with its split, if names tell: one file, or those of a folder."""
     if path.is_file():
         if not format_of(path):
-            raise PtmError(f"cannot read {path}: its name must end in {formats()}")
+            raise PtmError(f"cannot read {path}: its name must end in {readers.formats(READERS)}")
         return [(path, None)]
     if not path.is_dir():
         raise PtmError(f"no such file or folder: {path} (looked in {Path.cwd()})")
@@ -58,44 +48,24 @@ def find(path: Path) -> list[tuple[Path, str | None]]:
     if len(files) == 1:
         return [(files[0], None)]
     names = ", ".join(file.name for file in files[:12]) or "nothing that can be read"
-    raise PtmError(
-        f"{path} is no task: a folder has files named train, dev and test (any of {formats()}), "
-        f"or one file. It holds {names}. Give one of them"
-    )
+    asked = f"a folder has files named train, dev and test (any of {readers.formats(READERS)}), or one file"
+    raise PtmError(f"{path} is no task: {asked}. It holds {names}. Give one of them")
 
 
 def read(path: Path, tags: str | None = None) -> Rows:
     """The rows of one file. `tags` names the column of a CoNLL file, if not the last (CoNLL-U: upos)."""
-    import ijson
-    import pyarrow
-    import zstandard
-
-    damaged = (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, pyarrow.ArrowException)
-    try:
+    with readers.reading(path):
         yield from READERS[format_of(path) or ""](path, tags)
-    except (*damaged, UnicodeDecodeError, ijson.JSONError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise PtmError(
-            f"cannot read {path}: {reason}. The file is damaged, cut short or of another format"
-        ) from error
 
 
 def refuse(where: object, reason: str) -> NoReturn:
     raise PtmError(f"{where}: {reason}")
 
 
-def _bad(path: Path) -> readers.Bad:
-    reasons = {"broken": "no JSON object", "undecodable": "bytes that are not UTF-8"}
-    return lambda line, reason: refuse(f"{path}, line {line}", reasons.get(reason, reason))
-
-
-def _jsonl(path: Path, tags: str | None) -> Rows:
-    for line, row in readers.jsonl_rows(path, _bad(path)):
-        yield f"{path}, line {line}", row
-
-
-def _table(path: Path, tags: str | None) -> Rows:
-    for line, row in readers.table_rows(path, _bad(path)):
+def _rows(path: Path, tags: str | None) -> Rows:
+    for line, row in readers.rows(path):
+        if isinstance(row, str):
+            refuse(f"{path}, line {line}", row)
         yield f"{path}, line {line}", row
 
 
@@ -252,16 +222,5 @@ def _blocks(path: Path) -> Iterator[tuple[str, list[tuple[int, str]]]]:
         yield f"{path}, line {block[0][0]}", block
 
 
-READERS: dict[str, Callable[[Path, str | None], Rows]] = {
-    ".csv": _table,
-    ".tsv": _table,
-    ".jsonl": _jsonl,
-    ".parquet": _parquet,
-    ".json": _json,
-    ".conll": _conll,
-    ".conllu": _conllu,
-}
-
-
-def formats() -> str:
-    return f"{', '.join(READERS)} (all but .parquet also with {', '.join(COMPRESSIONS)})"
+READERS = dict.fromkeys((".csv", ".tsv", ".jsonl"), _rows) | {".parquet": _parquet, ".json": _json}
+READERS |= {".conll": _conll, ".conllu": _conllu}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ptm_explore.errors import PtmError
-from ptm_explore.text.readers import PREFERRED
+from ptm_explore.text.readers import PREFERRED, encodable
 from ptm_explore.text.task_files import refuse
 
 # Well-known names of columns, in lower case, the likeliest first.
@@ -51,7 +51,7 @@ class Reader:
         for key in record.keys() & {"text", "pair"}:
             if not isinstance(record[key], str) or not record[key].strip():
                 refuse(place, f"{key} is {record[key]!r}; give a string that is not empty")
-            if not _encodable(record[key]):
+            if not encodable(record[key]):
                 refuse(place, f"{key} has bytes that are not UTF-8")
         identity = next((row[name] for name in IDS if row.get(name) is not None), None)
         if identity is not None:
@@ -213,10 +213,6 @@ def _plain(place: str, label: Any) -> str | float | None:
     if isinstance(label, float):
         return None if math.isnan(label) else label
     refuse(place, f"label is {label!r:.60}, {type(label).__name__}; give a name or a number")
-
-
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _first(wanted: Iterable[str], names: dict[str, Any], but: tuple = ()) -> Any:

@@ -294,7 +294,7 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
             name = SPLIT_OF[split] if split else None
             labels.see(example.get("label"), name, place)
             offsets.append(offsets[-1] + file.write(json.dumps(example).encode() + b"\n"))
-            splits.append(list(SPLITS).index(name) if name else len(SPLITS))
+            splits.append(SPLITS.index(name) if name else len(SPLITS))
             group = (example["pair"],) if reader.kind == "span" else (example["text"], example.get("pair"))
             hashes.append(_hash(seed, *group))
             if "id" in example:
@@ -306,13 +306,13 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
     assigned = np.array(splits)
     note = ""
     if kind == "minimal_pair":  # nothing is learnt from them
-        assigned[assigned == len(SPLITS)] = list(SPLITS).index("test")
+        assigned[assigned == len(SPLITS)] = SPLITS.index("test")
     elif (assigned == len(SPLITS)).all():
         assigned, note = _divide(np.array(hashes)), f"; split by seed {seed}"
     elif (assigned == len(SPLITS)).any():
         raise PtmError(f"{source.name}: some rows name their split, others do not")
     for hidden in labels.hidden:  # a test set whose labels are kept secret is no test set here
-        assigned[assigned == list(SPLITS).index(hidden)] = len(SPLITS)
+        assigned[assigned == SPLITS.index(hidden)] = len(SPLITS)
         note += f"; {hidden} left out: its labels are hidden"
     if reader.overlapping:
         note += f"; {reader.overlapping} spans left out that overlap others"
