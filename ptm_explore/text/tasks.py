@@ -311,7 +311,7 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
         assigned, note = _divide(np.array(hashes)), f"; split by seed {seed}"
     elif (assigned == len(SPLITS)).any():
         raise PtmError(f"{source.name}: some rows name their split, others do not")
-    for hidden in labels.hidden:  # a test set whose labels are kept secret is no test set here
+    for hidden in labels.missing:  # a test set whose labels are kept secret is no test set here
         assigned[assigned == SPLITS.index(hidden)] = len(SPLITS)
         note += f"; {hidden} left out: its labels are hidden"
     if reader.overlapping:
