@@ -73,10 +73,8 @@ class Classifier(Model):
             chunk = examples[at : at + BATCH]
             windows = framer.windows(chunk)
             logits = iter(self._logits_of([window for one in windows for window in one]))
-            found += [
-                self._said(example, [(w, next(logits)) for w in one])
-                for example, one in zip(chunk, windows, strict=True)
-            ]
+            for example, one in zip(chunk, windows, strict=True):
+                found.append(self._said(example, [(window, next(logits)) for window in one]))
         return found
 
     def evaluate(self, split: str | Sequence[Example] = "test", metric: str | None = None) -> Score:
@@ -84,9 +82,8 @@ class Classifier(Model):
         was trained for, or on any examples with labels."""
         if isinstance(split, str):
             if self.task is None:
-                raise PtmError(
-                    f"a loaded classifier knows no task; give examples: ptm.task(...).split({split!r})"
-                )
+                advice = f"give examples: ptm.task(...).split({split!r})"
+                raise PtmError(f"a loaded classifier knows no task; {advice}")
             split = self.task.split(split)
         usual = self.task.metric.name if self.task else self.card.get("metric", METRIC_OF[self.kind])
         labels = [prediction.label for prediction in self.predict(split)]
@@ -136,9 +133,8 @@ class Classifier(Model):
         for window, logits in found:
             inside = logits[window.first : window.first + len(window.spans)]  # (n, 2)
             total = inside[:, None, 0] + inside[None, :, 1]  # (n, n) first, last
-            total = total.masked_fill(
-                ~torch.ones_like(total, dtype=torch.bool).triu().tril(LONGEST - 1), -torch.inf
-            )
+            allowed = torch.ones_like(total, dtype=torch.bool).triu().tril(LONGEST - 1)
+            total = total.masked_fill(~allowed, -torch.inf)
             value, where = total.flatten().max(0)
             if value > best:
                 first, last = divmod(int(where), len(total))
@@ -151,27 +147,17 @@ class Classifier(Model):
 
 
 def _examples(texts: Any, pairs: Any, kind: str) -> Sequence[Example]:
-    if (
-        isinstance(texts, Sequence)
-        and not isinstance(texts, str)
-        and len(texts)
-        and isinstance(texts[0], Example)
-    ):
+    texts = [texts] if isinstance(texts, str) else texts if isinstance(texts, Sequence) else list(texts)
+    if texts and isinstance(texts[0], Example):
         return texts
-    texts = [texts] if isinstance(texts, str) else list(texts)
     pairs = [pairs] if isinstance(pairs, str) else [None] * len(texts) if pairs is None else list(pairs)
     if len(texts) != len(pairs) or not texts:
-        raise PtmError(
-            f"{len(texts)} texts and {len(pairs)} pairs; give at least one text, and a pair to each"
-        )
+        found = f"{len(texts)} texts and {len(pairs)} pairs"
+        raise PtmError(f"{found}; give at least one text, and a pair to each")
     for name, given in (("text", texts), ("pair", pairs)):
         for number, one in enumerate(given):
-            if not (isinstance(one, str) and one.strip()) and not (
-                name == "pair" and one is None and kind != "span"
-            ):
+            absent = name == "pair" and one is None and kind != "span"
+            if not absent and not (isinstance(one, str) and one.strip()):
                 raise PtmError(f"{name} {number} is {one!r}; give a string that is not empty")
-    words = [[word.span() for word in WORD.finditer(text)] if kind == "tagging" else None for text in texts]
-    return [
-        Example(text, pair, words=None if found is None else tuple(found))
-        for text, pair, found in zip(texts, pairs, words, strict=True)
-    ]
+    words = [tuple(w.span() for w in WORD.finditer(t)) if kind == "tagging" else None for t in texts]
+    return [Example(text, pair, words=found) for text, pair, found in zip(texts, pairs, words, strict=True)]

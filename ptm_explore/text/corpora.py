@@ -130,21 +130,18 @@ def _world(source: str) -> Corpus:
 
 def _files(source: str, text_field: str | None) -> Corpus:
     path = Path(source).expanduser()
-    if path.is_file():
-        paths = [path]
-        if not readers.format_of(path):
-            raise PtmError(f"cannot read {path}: its name must end in {readers.formats()}")
-    elif path.is_dir():
-        paths = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        hidden = [p for p in paths if any(part.startswith(".") for part in p.relative_to(path).parts)]
-        paths = sorted(p for p in set(paths) - set(hidden) if readers.format_of(p))
+    if path.is_dir():
+        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     else:
-        found = [Path(p) for p in glob.glob(str(path), recursive=True)]
+        found = [path] if path.is_file() else [Path(p) for p in glob.glob(str(path), recursive=True)]
         if not found:
             raise PtmError(f"no such file, folder or glob: {source!r} (looked in {Path.cwd()})")
-        paths = sorted(p for p in found if p.is_file() and readers.format_of(p))
+    paths = sorted(p for p in found if p.is_file() and readers.format_of(p))
     if not paths:
-        raise PtmError(f"{source} holds no file that can be read; names must end in {readers.formats()}")
+        folder = f"{source} holds no file that can be read; names"
+        what = f"cannot read {path}: its name" if path.is_file() else folder
+        raise PtmError(f"{what} must end in {readers.formats()}")
 
     def read(skipped: Counter) -> Iterator[str]:
         for path in paths:

@@ -71,9 +71,8 @@ class Framer:
         frame = self.frames[before is not None]
         room = self.length - frame.size
         if room < 1 + (before is not None):
-            raise PtmError(
-                f"rows of {self.length} tokens have no room for text beside {frame.size} special ones"
-            )
+            what = f"rows of {self.length} tokens have no room for text"
+            raise PtmError(f"{what} beside {frame.size} special ones")
         if before is not None:
             # of two texts the longer is cut; a question leaves at least half of a row to read
             rest = max(room // 2, room - len(ids)) if self.head == "sequence" else room // 2
@@ -109,10 +108,8 @@ class Framer:
         if example.label is None:
             return None
         if self.head == "sequence":
-            regression = self.kind == "regression"
-            return np.array(
-                example.label if regression else self.ids[example.label], float if regression else int
-            )
+            numbers = self.kind == "regression"
+            return np.array(float(example.label) if numbers else self.ids[example.label])
         if self.head == "token":
             target = np.full(size, NONE)
             begins = np.flatnonzero(words != NONE)

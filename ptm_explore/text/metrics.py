@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -69,12 +70,6 @@ def _ratio(rows: np.ndarray) -> float:
     return float(right / max(total, 1))
 
 
-def _f1(rows: np.ndarray) -> float:
-    """Of (true positives, predicted, there)."""
-    right, predicted, there = rows.sum(0)
-    return float(2 * right / max(predicted + there, 1))
-
-
 def _matthews(rows: np.ndarray) -> float:
     from sklearn.metrics import matthews_corrcoef
 
@@ -95,18 +90,17 @@ def _spearman(rows: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(rows[:, 0]), rankdata(rows[:, 1]))[0, 1])
 
 
-def _code(name: str) -> float:
-    """A number for a label, the same everywhere."""
-    from zlib import crc32
-
-    return float(crc32(name.encode()))
+def _classes(example, prediction) -> tuple[float, ...]:
+    """A number for each label, the same everywhere."""
+    return float(crc32(example.label.encode())), float(crc32(prediction.encode()))
 
 
 def _entities(example, prediction) -> tuple[float, ...]:
+    """Of F1, twice those that are right among those found and those there."""
     from seqeval.metrics.sequence_labeling import get_entities
 
     there, found = set(get_entities(list(example.label))), set(get_entities(list(prediction)))
-    return len(there & found), len(found), len(there)
+    return 2 * len(there & found), len(found) + len(there)
 
 
 def _tags(example, prediction) -> tuple[float, ...]:
@@ -118,9 +112,8 @@ def _overlap(example, prediction: str) -> tuple[float, ...]:
     """F1 of the words of an answer with the best of the accepted ones, and whether it is exactly one of them
     (Rajpurkar et al. 2016): case, punctuation and articles do not count."""
     accepted = [example.pair[start:end] for start, end in example.label] or [""]
-    return max(_word_f1(one, prediction) for one in accepted), float(
-        any(_normal(one) == _normal(prediction) for one in accepted)
-    )
+    exact = any(_normal(one) == _normal(prediction) for one in accepted)
+    return max(_word_f1(one, prediction) for one in accepted), float(exact)
 
 
 def _word_f1(accepted: str, answer: str) -> float:
@@ -136,10 +129,6 @@ def _normal(text: str) -> str:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 
-def _classes(example, prediction) -> tuple[float, ...]:
-    return _code(example.label), _code(prediction)
-
-
 METRICS = {
     metric.name: metric
     for metric in (
@@ -148,7 +137,7 @@ METRICS = {
         Metric("macro_f1", _classes, _macro_f1),
         Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
         Metric("tag_accuracy", _tags, _ratio),
-        Metric("entity_f1", _entities, _f1),
+        Metric("entity_f1", _entities, _ratio),
         Metric("squad_f1", _overlap, _mean),
         Metric("exact_match", _overlap, lambda rows: float(rows[:, 1].mean())),
     )

@@ -64,8 +64,7 @@ class Store:
         begins = np.asarray(self.sentences)[self.documents]  # (D + 1,) first token of each document
         found, first = [], 0
         while first < self.n_documents:
-            last = int(np.searchsorted(begins, begins[first] + size, side="right")) - 1
-            last = max(last, first + 1)
+            last = max(int(np.searchsorted(begins, begins[first] + size, side="right")) - 1, first + 1)
             found.append((first, last))
             first = last
         return found
@@ -111,13 +110,12 @@ def train_tokenizer(
     cache: str | Path | None = None,
 ) -> Tokenizer:
     """`Tokenizer.train` on the beginning of the corpus (20 million characters, Unigram 5), then cached."""
-    key = digest(
-        "tokenizer", FORMAT, TOKENIZER_TEXT.get(kind), corpus.key, kind, vocab_size, style, lowercase
-    )
+    size = TOKENIZER_TEXT.get(kind)
+    key = digest("tokenizer", FORMAT, size, corpus.key, kind, vocab_size, style, lowercase)
     folder = Path(cache or cache_folder()) / f"tokenizer-{key}"
     if not _loads(folder):
         with building(folder, _loads) as temporary:
-            texts = _first(corpus.documents(), TOKENIZER_TEXT.get(kind, 0))
+            texts = _first(corpus.documents(), size or 0)
             Tokenizer.train(texts, kind, vocab_size, lowercase, style).save(temporary)
     return Tokenizer.load(folder)
 

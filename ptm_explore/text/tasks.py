@@ -23,9 +23,9 @@ from ptm_explore.text.metrics import METRICS, Metric, Score, score
 from ptm_explore.text.task_files import SPLIT_OF, SPLITS
 from ptm_explore.text.task_rows import Labels, Reader
 
-KINDS = ("classification", "regression", "tagging", "span", "minimal_pair")
-METRICS_OF = ("accuracy", "spearman", "tag_accuracy", "squad_f1", "accuracy")
-METRIC_OF = dict(zip(KINDS, METRICS_OF, strict=True))
+METRIC_OF = {"classification": "accuracy", "regression": "spearman", "tagging": "tag_accuracy"}
+METRIC_OF |= {"span": "squad_f1", "minimal_pair": "accuracy"}
+KINDS = tuple(METRIC_OF)
 NONE = len(SPLITS)  # the number of no split
 SHARES = (0.8, 0.1, 0.1)  # of an unsplit file, for train, dev and test
 

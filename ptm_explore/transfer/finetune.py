@@ -42,11 +42,10 @@ class Labels(Objective):
         return {self.name: len(batch.labels)}
 
     def loss(self, out, batch):
-        logits = out.task_logits.float()
+        logits = self._logits(out, batch)
         if self.kind == "regression":
             loss = mse_loss(logits.squeeze(-1), batch.labels.float(), reduction="sum")
         elif self.kind == "span":
-            logits = logits.masked_fill(~_real(batch)[:, :, None], -torch.inf)
             loss = cross_entropy(logits, batch.labels, reduction="sum") / 2  # both ends at once: (B, T, 2)
         else:
             logits = logits.flatten(0, -2)
@@ -56,22 +55,23 @@ class Labels(Objective):
     def correct(self, out, batch):
         if self.kind == "regression":
             return {}
-        logits = out.task_logits
+        logits = self._logits(out, batch)
         if self.kind == "span":
-            logits = logits.masked_fill(~_real(batch)[:, :, None], -torch.inf)
             return {self.name: (logits.argmax(1) == batch.labels).all(1).sum()}
         return {self.name: (logits.argmax(-1) == batch.labels).sum()}
+
+    def _logits(self, out, batch):
+        """Those of an answer's ends (B, T, 2) are minus infinity in the padding."""
+        logits = out.task_logits.float()
+        if self.kind != "span" or batch.attention_mask is None:
+            return logits
+        return logits.masked_fill(~batch.attention_mask[:, :, None], -torch.inf)
 
     def headline(self, metrics):
         share = accuracy(metrics, self.name)
         if share is not None:
             return f"held-out {100 * share:.1f} %"
         return f"held-out error {metrics['heldout_loss']:.3f}" if "heldout_loss" in metrics else ""
-
-
-def _real(batch: Batch) -> torch.Tensor:
-    ids = batch.input_ids
-    return torch.ones_like(ids, dtype=torch.bool) if batch.attention_mask is None else batch.attention_mask
 
 
 class Examples:
@@ -121,9 +121,8 @@ def finetune(
     `clf.evaluate("test")` gives the score."""
     data = task if isinstance(task, Task) else open_task(task, show=show)
     if data.kind not in HEAD_OF:
-        raise PtmError(
-            f"{data.name} is for judging models as they are ({data.kind}); nothing is learnt from it"
-        )
+        purpose = f"for judging models as they are ({data.kind})"
+        raise PtmError(f"{data.name} is {purpose}; nothing is learnt from it")
     if train not in ("all", "head"):
         raise unknown("part to train, train =", train, ("all", "head"))
     examples = data.split("train")
@@ -192,26 +191,19 @@ def _schedule(model: Model, changes: dict[str, Any]) -> Schedule:
 
 def _network(model: Model, data: Task, dropout: float | None, seed: int) -> Network:
     """A network with the task's head, new, and the weights of the model where it has them."""
-    config = (
-        model.config if dropout is None else replace(model.config, dropout=dropout, attention_dropout=dropout)
-    )
+    changes = {} if dropout is None else {"dropout": dropout, "attention_dropout": dropout}
+    config = replace(model.config, **changes)
     outputs = 1 if data.kind == "regression" else len(data.labels)
     net = build(model.family, config, (HEAD_OF[data.kind],), outputs, seed=seed)
-    known = {
-        name: tensor
-        for name, tensor in model.net.state_dict().items()
-        if name.startswith(("body.", "pooler."))
-    }
-    net.load_state_dict({**net.state_dict(), **{n: t for n, t in known.items() if n in net.state_dict()}})
+    known = {n: t for n, t in model.net.state_dict().items() if n.startswith(("body.", "pooler."))}
+    net.load_state_dict({name: known.get(name, tensor) for name, tensor in net.state_dict().items()})
     return net
 
 
 def _heldout(dev: Split, framer: Framer, tokenizer: Tokenizer) -> list[Batch]:
     rows = framer.rows(list(dev.sample(HELDOUT)), np.random.default_rng(12345))
-    return [
-        collate(rows[at : at + 64], tokenizer, range(at, min(at + 64, len(rows))))
-        for at in range(0, len(rows), 64)
-    ]
+    numbers = range(len(rows))
+    return [collate(rows[at : at + 64], tokenizer, numbers[at : at + 64]) for at in numbers[::64]]
 
 
 def _budget(budget: str | Budget, examples: int, batch: int) -> Budget:
@@ -225,10 +217,10 @@ def _hf_labels(data: Task) -> dict[str, Any]:
     """What config.json says of the labels."""
     if data.kind == "span":
         return {}
-    names = data.labels or ("LABEL_0",)
-    labels = {
-        "id2label": {str(number): name for number, name in enumerate(names)},
-        "label2id": {name: number for number, name in enumerate(names)},
+    ids = {name: number for number, name in enumerate(data.labels or ("LABEL_0",))}
+    labels: dict[str, Any] = {
+        "id2label": {str(number): name for name, number in ids.items()},
+        "label2id": ids,
     }
     kinds = {"regression": "regression", "classification": "single_label_classification"}
     return labels | ({"problem_type": kinds[data.kind]} if data.kind in kinds else {})
