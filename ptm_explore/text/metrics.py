@@ -129,16 +129,14 @@ def _normal(text: str) -> str:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", lambda example, prediction: (float(example.label == prediction),), _mean),
-        Metric("matthews", _classes, _matthews),
-        Metric("macro_f1", _classes, _macro_f1),
-        Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
-        Metric("tag_accuracy", _tags, _ratio),
-        Metric("entity_f1", _entities, _ratio),
-        Metric("squad_f1", _overlap, _mean),
-        Metric("exact_match", _overlap, lambda rows: float(rows[:, 1].mean())),
-    )
-}
+_ALL = (
+    Metric("accuracy", lambda example, prediction: (float(example.label == prediction),), _mean),
+    Metric("matthews", _classes, _matthews),
+    Metric("macro_f1", _classes, _macro_f1),
+    Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
+    Metric("tag_accuracy", _tags, _ratio),
+    Metric("entity_f1", _entities, _ratio),
+    Metric("squad_f1", _overlap, _mean),
+    Metric("exact_match", _overlap, lambda rows: float(rows[:, 1].mean())),
+)
+METRICS = {metric.name: metric for metric in _ALL}

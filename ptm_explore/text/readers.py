@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ptm_explore.errors import PtmError
 
@@ -82,11 +82,9 @@ def guess_field(rows: list[dict], text_field: str | None, where: object, names: 
 
 def as_text(value: object) -> str | None:
     """A string, or a list of strings (pages, paragraphs) joined by newlines; None for anything else."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return "\n".join(value)
-    return None
+    parts: Any = [value] if isinstance(value, str) else value
+    known = isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)
+    return "\n".join(parts) if known else None
 
 
 def encodable(text: str) -> bool:
@@ -110,18 +108,14 @@ def from_rows(rows: Iterable[dict], text_field: str | None, where: object, skipp
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    if suffix == ".xz":
-        return cast(BinaryIO, lzma.open(path, "rb"))
-    if suffix == ".zst":
-        import zstandard
+    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+    file = openers.get(path.suffix.lower(), open)(path, "rb")
+    if path.suffix.lower() != ".zst":
+        return file
+    import zstandard
 
-        file = open(path, "rb")  # noqa: SIM115, the reader closes it
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(reader, 1 << 17))
-    return open(path, "rb")
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)  # it closes the file
+    return cast(BinaryIO, io.BufferedReader(reader, 1 << 17))
 
 
 def _text(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:

@@ -6,9 +6,9 @@ V entries in the vocabulary, S sentences, D documents.
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,32 +139,29 @@ class _Side:
     """One split being written to disk, document by document."""
 
     def __init__(self, folder: Path, name: str, dtype: np.dtype, vocab_size: int, stack: ExitStack):
-        self.counts = np.zeros(vocab_size, np.int64)
-        self.tokens = self.sentences = self.documents = 0
-        self._dtype, self._counts_file = dtype, folder / f"{name}.counts"
-        self._files = {
-            part: stack.enter_context((folder / f"{name}.{part}").open("wb"))
-            for part in ("tokens", "sentences", "documents")
-        }
-        for part in ("sentences", "documents"):
-            self._files[part].write(np.zeros(1, np.int64).tobytes())
+        self.counts, self._dtype = np.zeros(vocab_size, np.int64), dtype
+        files = {field.name: folder / f"{name}.{field.name}" for field in fields(Store)}
+        self._files = {part: stack.enter_context(path.open("wb")) for part, path in files.items()}
+        self.entries = dict.fromkeys(files, 0)  # how many are in each file
+        self._write("sentences", [0])
+        self._write("documents", [0])
+
+    def _write(self, part: str, values: Sequence[int] | np.ndarray) -> None:
+        self._files[part].write(np.asarray(values, self._dtype if part == "tokens" else np.int64).tobytes())
+        self.entries[part] += len(values)
 
     def add(self, document: "_Document") -> None:
-        self._files["tokens"].write(document.tokens.astype(self._dtype).tobytes())
-        self._files["sentences"].write((self.tokens + np.cumsum(document.lengths)).tobytes())
+        self._write("sentences", self.entries["tokens"] + np.cumsum(document.lengths))
+        self._write("tokens", document.tokens)
+        self._write("documents", [self.entries["sentences"] - 1])
         self.counts += np.bincount(document.tokens, minlength=len(self.counts))
-        self.tokens += len(document.tokens)
-        self.sentences += len(document.lengths)
-        self.documents += 1
-        self._files["documents"].write(np.array([self.sentences], np.int64).tobytes())
 
     def finish(self) -> dict[str, int]:
         """The number of entries in each file."""
+        self._write("counts", self.counts)
         for file in self._files.values():
             file.close()  # raises here, not later, if the disk is full
-        self._counts_file.write_bytes(self.counts.tobytes())
-        entries = {"tokens": self.tokens, "sentences": self.sentences + 1, "documents": self.documents + 1}
-        return entries | {"counts": len(self.counts)}
+        return self.entries
 
 
 class _Document(NamedTuple):
@@ -195,7 +192,7 @@ def _build(
             fitting = document if limit is None else document.within(limit - total)
             if side in waiting and len(fitting.lengths):
                 sides[side].add(waiting.pop(side))
-            room = HELDOUT - sides["heldout"].tokens if side == "heldout" else len(fitting.tokens)
+            room = HELDOUT - sides["heldout"].entries["tokens"] if side == "heldout" else len(fitting.tokens)
             if len((kept := fitting.within(room)).lengths):
                 waiting[side] = kept
                 total += len(kept.tokens)
@@ -204,11 +201,11 @@ def _build(
             if len(fitting.lengths) < len(document.lengths):
                 break
         for side, other in (SIDES, SIDES[::-1]):
-            if side in waiting and other not in waiting and not sides[other].documents:
-                waiting = _shared(waiting[side], side, sides[side].sentences)
+            if side in waiting and other not in waiting and not sides[other].entries["tokens"]:
+                waiting = _shared(waiting[side], side, sides[side].entries["sentences"] - 1)
         for name, document in waiting.items():
             sides[name].add(document)
-        if not all(side.documents for side in sides.values()):
+        if not all(side.entries["tokens"] for side in sides.values()):
             raise PtmError(_too_small(corpus, limit))
         entries = {name: side.finish() for name, side in sides.items()}
     (folder / "meta.json").write_text(json.dumps({"dtype": dtype.name, "entries": entries}), "utf-8")

@@ -131,26 +131,14 @@ def finetune(
     net = _network(model, data, changes.get("dropout"), seed)
     if train == "head":
         net.body.requires_grad_(False)
-    goal = Labels(kind=data.kind)
-    trainer = Trainer(
-        net=net,
-        objective=goal,
-        tokenizer=model.tokenizer,
-        stream=Examples(examples, framer, seed),
-        heldout=[] if data.dev is None else _heldout(data.dev, framer, model.tokenizer),
-        baseline={},
-        budget=_budget(budget, len(examples), schedule.batch).scaled(),
-        schedule=schedule,
-        seed=seed,
-        precision=precision,
-        cpu=cpu,
-        folder=None if out is None else Path(out).expanduser(),
-        save_every=save_every,
-        resume=resume,
-        identity={"task": data.name, "examples": len(examples), "seed": seed, "train": train},
-        show=show,
-        title=data.name,
-    )
+    goal, stream = Labels(kind=data.kind), Examples(examples, framer, seed)
+    heldout = [] if data.dev is None else _heldout(data.dev, framer, model.tokenizer)
+    steps = _budget(budget, len(examples), schedule.batch).scaled()
+    trainer = Trainer(net, goal, model.tokenizer, stream, heldout, {}, steps, schedule, seed)
+    trainer.precision, trainer.cpu, trainer.show, trainer.title = precision, cpu, show, data.name
+    trainer.folder = None if out is None else Path(out).expanduser()
+    trainer.save_every, trainer.resume = save_every, resume
+    trainer.identity = {"task": data.name, "examples": len(examples), "seed": seed, "train": train}
     card = {
         "task": data.name, "metric": data.metric.name, "length": schedule.length, "train": train,
         "seed": seed, "budget": str(budget), "schedule": asdict(schedule), "hf": _hf_labels(data),
