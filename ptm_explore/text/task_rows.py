@@ -53,10 +53,10 @@ class Reader:
 
     def _guess(self, place: str, row: dict) -> None:
         """Decides by the keys of a row what its parts are."""
-        names = {str(name).lower(): name for name in row}
+        names, there = {str(name).lower(): name for name in row}, ", ".join(map(str, row))
         for what, column in self.asked.items():
             if column is not None and column not in row and "tokens" not in row:
-                refuse(place, f"no column {column!r} for {what}=; there are {_listed(row)}")
+                refuse(place, f"no column {column!r} for {what}=; there are {there}")
         text, pair, label = self.asked.values()
         if {"sentence_good", "sentence_bad"} <= row.keys():
             label = label or _first(PHENOMENA, names)
@@ -66,7 +66,7 @@ class Reader:
         elif "tokens" in row:
             label = label if label in row else _first(TAGS, names)
             if label is None:
-                refuse(place, f"tokens without tags; there are {_listed(row)}")
+                refuse(place, f"tokens without tags; there are {there}")
             self._settle("tagging", tagged, text="tokens", label=label, spaces="spaces")
         elif "spans" in row and (text or _first(PREFERRED, names)):
             self._settle("tagging", self._from_spans, text=text or _first(PREFERRED, names), label="spans")
@@ -82,7 +82,7 @@ class Reader:
             if text is None or label is None:
                 what = f"cannot tell which column holds {'the text' if text is None else 'the label'}"
                 advice = "Say so: ptm.task(path, text=..., label=...)"
-                refuse(place, f"{what}; there are {_listed(row)}. {advice}")
+                refuse(place, f"{what}; there are {there}. {advice}")
             self._settle(None, _plain, text=text, pair=pair, label=label)
 
     def _settle(self, kind: str | None, make: Callable[..., dict], **columns: Any) -> None:
@@ -191,10 +191,6 @@ def _only(names: list[Any], but: tuple) -> Any:
     return left[0] if len(left) == 1 else None
 
 
-def _listed(row: dict) -> str:
-    return ", ".join(map(str, row))
-
-
 class Labels:
     """What was seen of the labels, row by row; `settle` makes a kind and a list of names of it."""
 
@@ -219,12 +215,15 @@ class Labels:
         for split, place in self.missing.items():
             if split in self.labelled or split not in ("dev", "test"):
                 refuse(place, "its label is missing")
-        if kind is None:
-            kind = "regression" if self._numbers() else "classification"
-        if kind == "regression":
-            for label in self.names:
-                if not _number(label):
-                    refuse(self._first_place(label), f"label {label!r} is no number, as regression needs")
+        words = [label for label in self.names if not _number(label)]
+        if kind is None:  # labels measure something if they are numbers, and not all of them whole
+            fractions = any(not float(label).is_integer() for label in self.names.keys() - words)
+            kind = "regression" if fractions and len(words) < 0.1 * len(self.names) else "classification"
+        if kind == "regression" and words:
+            others = f"{len(self.names) - len(words)} others are"
+            refuse(
+                self._first_place(words[0]), f"label {words[0]!r} is no number, as regression needs; {others}"
+            )
         if kind not in ("classification", "tagging"):
             return kind, [], False
         if kind == "classification":
@@ -241,15 +240,6 @@ class Labels:
         ordered = [one for one in order if one in set(names)] if order else sorted(names, key=_natural)
         entities = kind == "tagging" and all(map(ENTITY.fullmatch, ordered)) and len(ordered) > 1
         return kind, ordered, entities
-
-    def _numbers(self) -> bool:
-        """Whether the labels measure something: numbers, and not all of them whole."""
-        numeric = [label for label in self.names if _number(label)]
-        fractions = any(not float(label).is_integer() for label in numeric)
-        if fractions and 0.9 * len(self.names) < len(numeric) < len(self.names):
-            other = next(label for label in self.names if not _number(label))
-            refuse(self._first_place(other), f"label {other!r} is no number; the others are")
-        return fractions and len(numeric) == len(self.names)
 
     def _first_place(self, label: Any) -> str:
         return next(iter(self.names[label].values()))

@@ -160,10 +160,8 @@ class Task:
         return replace(self, train=train[np.sort(np.array(kept, int))])
 
     def __repr__(self) -> str:
-        sizes = ", ".join(
-            f"{name} {len(part):,}" if (part := getattr(self, name)) is not None else f"no {name}"
-            for name in SPLITS
-        )
+        parts = {name: getattr(self, name) for name in SPLITS}
+        sizes = ", ".join(f"no {n}" if part is None else f"{n} {len(part):,}" for n, part in parts.items())
         shown = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
         labels = f", {len(self.labels)} labels ({shown})" if self.labels else ""
         return f"<{self.name}: {self.kind}{labels}; {sizes}; {self.metric.name}; {self.columns}>"
