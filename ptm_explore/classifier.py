@@ -21,6 +21,7 @@ from ptm_explore.text.tasks import METRIC_OF, Example, Task
 
 LONGEST = 30  # tokens of an answer
 BATCH = 64  # rows in a pass
+Texts = str | Sequence[str | Example]
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ class Classifier(Model):
         """Tokens in a row, as in its training."""
         return self.card.get("length", self.config.max_len)
 
-    def predict(
-        self, texts: str | Sequence[str | Example], pairs: str | Sequence[str] | None = None
-    ) -> list[Prediction]:
+    def predict(self, texts: Texts, pairs: str | Sequence[str] | None = None) -> list[Prediction]:
         """A `Prediction` for each text: strings (each with its pair: the second text, or what is to be read
         for an answer), or examples of a task, whose labels are not looked at."""
         examples = _examples(texts, pairs, self.kind)
@@ -117,11 +116,10 @@ class Classifier(Model):
         tags = [self.labels[-1]] * len(example.words)
         chances = [0.0] * len(tags)
         for window, logits in found:
-            best = logits.softmax(-1).max(-1)
-            for i in np.flatnonzero(window.words != NONE):
-                word = window.words[i]
-                tags[word] = self.labels[int(best.indices[window.first + i])]
-                chances[word] = float(best.values[window.first + i])
+            begins = np.flatnonzero(window.words != NONE)
+            best = [found.tolist() for found in logits[window.first + begins].softmax(-1).max(-1)]
+            for word, chance, label in zip(window.words[begins], *best, strict=True):
+                tags[word], chances[word] = self.labels[label], chance
         return Prediction(tuple(tags), tuple(chances), None, example.words)
 
     def _answer(self, example: Example, found: list[tuple[Window, Tensor]]) -> Prediction:

@@ -5,7 +5,7 @@ heads of the networks. What is longer than a row is cut for `sequence`, and read
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -96,14 +96,12 @@ class Framer:
             texts = [text for text in (before, ids[part]) if text is not None]
             row = frame.ids(*texts)
             absent = int(np.argmax(row == self.tokenizer.cls_id)) if self.tokenizer.cls_id in row else 0
-            target = self._target(example, len(row), begin, spans[part], words[part], absent)
-            made = Row(row, segments=frame.segments(*texts), target=target)
-            windows.append(Window(made, begin, spans[part], words[part], absent))
+            made = Row(row, segments=frame.segments(*texts))
+            window = Window(made, begin, spans[part], words[part], absent)
+            windows.append(replace(window, row=replace(made, target=self._target(example, window))))
         return windows
 
-    def _target(
-        self, example: Example, size: int, first: int, spans: np.ndarray, words: np.ndarray, absent: int
-    ) -> np.ndarray | None:
+    def _target(self, example: Example, window: Window) -> np.ndarray | None:
         """What is wanted of a row: () a class or number, (T,) tags, (2,) an answer's first and last token."""
         if example.label is None:
             return None
@@ -111,12 +109,13 @@ class Framer:
             numbers = self.kind == "regression"
             return np.array(float(example.label) if numbers else self.ids[example.label])
         if self.head == "token":
-            target = np.full(size, NONE)
-            begins = np.flatnonzero(words != NONE)
-            target[first + begins] = [self.ids[example.label[word]] for word in words[begins]]
+            target = np.full(len(window.row.ids), NONE)
+            begins = np.flatnonzero(window.words != NONE)
+            target[window.first + begins] = [self.ids[example.label[word]] for word in window.words[begins]]
             return target
+        spans = window.spans
         for start, end in example.label:
             inside = np.flatnonzero((spans[:, 0] < end) & (start < spans[:, 1]))
             if inside.size and spans[inside[0], 0] <= start and end <= spans[inside[-1], 1]:
-                return first + inside[[0, -1]]
-        return np.array([absent, absent])
+                return window.first + inside[[0, -1]]
+        return np.array([window.absent, window.absent])

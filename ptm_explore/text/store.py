@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ BATCH = 500_000  # characters read before they are tokenised
 SENTENCES = 4_000  # tokenised at a time
 TOKENIZER_TEXT = {"wordpiece": 20_000_000, "bpe": 20_000_000, "unigram": 5_000_000}  # characters to train on
 SIDES = ("train", "heldout")
-Progress = Callable[[int, str], None]
+Progress = Callable[[int, str], None] | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def tokenise(
     tokenizer: Tokenizer,
     cache: str | Path | None = None,
     limit: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Splits:
     """The corpus as token ids, tokenised once and then read from the cache folder.
 
@@ -129,10 +129,9 @@ def _first(texts: Iterable[str], characters: int) -> Iterator[str]:
 
 
 def _loads(folder: Path) -> bool:
-    try:
+    with suppress(PtmError):
         return Tokenizer.find(folder) is not None
-    except PtmError:
-        return False
+    return False
 
 
 class _Side:
@@ -178,9 +177,7 @@ class _Document(NamedTuple):
         return self.cut(0, int(np.searchsorted(np.cumsum(self.lengths), room, side="right")))
 
 
-def _build(
-    folder: Path, corpus: Corpus, tokenizer: Tokenizer, limit: int | None, progress: Progress | None
-) -> None:
+def _build(folder: Path, corpus: Corpus, tokenizer: Tokenizer, limit: int | None, progress: Progress) -> None:
     dtype = np.dtype(np.uint16 if tokenizer.vocab_size < 2**16 else np.uint32)
     with ExitStack() as stack:
         sides = {name: _Side(folder, name, dtype, tokenizer.vocab_size, stack) for name in SIDES}

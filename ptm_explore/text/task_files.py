@@ -118,10 +118,8 @@ def _entry(entry: Any, place: str) -> dict:
         return entry
     spans = []  # of restaurant8k: a start of 0 is left out
     for label in entry.get("labels", []):
-        span = label.get("valueSpan", {})
-        spans.append(
-            {"label": label["slot"], "start": span.get("startIndex", 0), "end": span.get("endIndex", 0)}
-        )
+        at = label.get("valueSpan", {})
+        spans.append({"label": label["slot"], "start": at.get("startIndex", 0), "end": at.get("endIndex", 0)})
     return {"text": entry["userInput"].get("text"), "spans": spans}
 
 

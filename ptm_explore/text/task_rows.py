@@ -220,10 +220,8 @@ class Labels:
             fractions = any(not float(label).is_integer() for label in self.names.keys() - words)
             kind = "regression" if fractions and len(words) < 0.1 * len(self.names) else "classification"
         if kind == "regression" and words:
-            others = f"{len(self.names) - len(words)} others are"
-            refuse(
-                self._first_place(words[0]), f"label {words[0]!r} is no number, as regression needs; {others}"
-            )
+            what = f"{words[0]!r} is no number, as regression needs; {len(self.names) - len(words)} are"
+            refuse(self._first_place(words[0]), f"label {what}")
         if kind not in ("classification", "tagging"):
             return kind, [], False
         if kind == "classification":

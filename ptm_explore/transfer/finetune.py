@@ -37,9 +37,8 @@ class Labels(Objective):
     kind: str = "classification"
 
     def counts(self, batch):
-        if self.kind == "tagging":
-            return {self.name: int((batch.labels != NONE).sum())}
-        return {self.name: len(batch.labels)}
+        tags = self.kind == "tagging"
+        return {self.name: int((batch.labels != NONE).sum()) if tags else len(batch.labels)}
 
     def loss(self, out, batch):
         logits = self._logits(out, batch)
@@ -80,21 +79,16 @@ class Examples:
 
     def __init__(self, split: Split, framer: Framer, seed: int):
         self.split, self.framer, self.seed = split, framer, seed
-        self.position = {"epoch": 0, "row": 0, "seen": 0}
+        self.position = {"seen": 0}
 
     def take(self, n: int) -> tuple[list[Row], range]:
-        p, chosen = self.position, list[int]()
-        while len(chosen) < n:
-            order = np.random.default_rng([self.seed, p["epoch"]]).permutation(len(self.split))
-            part = order[p["row"] : p["row"] + n - len(chosen)]
-            chosen += part.tolist()
-            p["row"] += len(part)
-            if p["row"] >= len(order):
-                p["row"], p["epoch"] = 0, p["epoch"] + 1
-        rng = np.random.default_rng([self.seed, p["seen"]])
-        p["seen"] += n
-        rows = self.framer.rows([self.split[i] for i in chosen], rng)
-        return rows, range(p["seen"] - n, p["seen"])
+        seen, size, chosen = self.position["seen"], len(self.split), list[int]()
+        for epoch in range(seen // size, (seen + n - 1) // size + 1):
+            order = np.random.default_rng([self.seed, epoch]).permutation(size)
+            chosen += order[max(seen - epoch * size, 0) : seen + n - epoch * size].tolist()
+        self.position = {"seen": seen + n}
+        rng = np.random.default_rng([self.seed, seen])
+        return self.framer.rows([self.split[i] for i in chosen], rng), range(seen, seen + n)
 
 
 def finetune(
@@ -170,9 +164,9 @@ def _schedule(model: Model, changes: dict[str, Any]) -> Schedule:
         raise unknown("setting", name, [*known, "dropout"])
     schedule = replace(usual, **{name: value for name, value in changes.items() if name in known})
     if not 1 <= schedule.length <= c.max_len or schedule.batch < 1:
+        given = f"length={schedule.length}, batch={schedule.batch}"
         raise PtmError(
-            f"length={schedule.length}, batch={schedule.batch}: this model reads 1 to {c.max_len} tokens, "
-            "and a step takes at least one row"
+            f"{given}: this model reads 1 to {c.max_len} tokens, and a step takes at least one row"
         )
     return schedule
 
@@ -206,9 +200,6 @@ def _hf_labels(data: Task) -> dict[str, Any]:
     if data.kind == "span":
         return {}
     ids = {name: number for number, name in enumerate(data.labels or ("LABEL_0",))}
-    labels: dict[str, Any] = {
-        "id2label": {str(number): name for name, number in ids.items()},
-        "label2id": ids,
-    }
+    labels: dict[str, Any] = {"id2label": {str(n): name for name, n in ids.items()}, "label2id": ids}
     kinds = {"regression": "regression", "classification": "single_label_classification"}
     return labels | ({"problem_type": kinds[data.kind]} if data.kind in kinds else {})
