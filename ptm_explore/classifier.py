@@ -117,7 +117,7 @@ class Classifier(Model):
         chances = [0.0] * len(tags)
         for window, logits in found:
             begins = np.flatnonzero(window.words != NONE)
-            best = [found.tolist() for found in logits[window.first + begins].softmax(-1).max(-1)]
+            best = [part.tolist() for part in logits[window.first + begins].softmax(-1).max(-1)]
             for word, chance, label in zip(window.words[begins], *best, strict=True):
                 tags[word], chances[word] = self.labels[label], chance
         return Prediction(tuple(tags), tuple(chances), None, example.words)

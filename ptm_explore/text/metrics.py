@@ -9,6 +9,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -70,16 +71,10 @@ def _ratio(rows: np.ndarray) -> float:
     return float(right / max(total, 1))
 
 
-def _matthews(rows: np.ndarray) -> float:
-    from sklearn.metrics import matthews_corrcoef
+def _sklearn(name: str, rows: np.ndarray, **options: Any) -> float:
+    from sklearn import metrics
 
-    return float(matthews_corrcoef(rows[:, 0], rows[:, 1]))
-
-
-def _macro_f1(rows: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(rows[:, 0], rows[:, 1], average="macro", zero_division=0))
+    return float(getattr(metrics, name)(rows[:, 0], rows[:, 1], **options))
 
 
 def _spearman(rows: np.ndarray) -> float:
@@ -131,8 +126,8 @@ def _normal(text: str) -> str:
 
 _ALL = (
     Metric("accuracy", lambda example, prediction: (float(example.label == prediction),), _mean),
-    Metric("matthews", _classes, _matthews),
-    Metric("macro_f1", _classes, _macro_f1),
+    Metric("matthews", _classes, partial(_sklearn, "matthews_corrcoef")),
+    Metric("macro_f1", _classes, partial(_sklearn, "f1_score", average="macro", zero_division=0)),
     Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
     Metric("tag_accuracy", _tags, _ratio),
     Metric("entity_f1", _entities, _ratio),

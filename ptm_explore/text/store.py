@@ -255,11 +255,9 @@ def _documents(texts: list[str], tokenizer: Tokenizer) -> Iterator[_Document]:
         lengths.append(np.fromiter(map(len, ids), np.int64, len(ids)))
         tokens.append(np.fromiter(itertools.chain.from_iterable(ids), np.int64, int(lengths[-1].sum())))
     whole = _Document(np.concatenate(tokens), np.concatenate(lengths))
-    first = 0
-    for part in parts:
-        document = whole.cut(first, first + len(part))
+    for first, last in itertools.pairwise(itertools.accumulate(map(len, parts), initial=0)):
+        document = whole.cut(first, last)
         yield document._replace(lengths=document.lengths[document.lengths > 0])
-        first += len(part)
 
 
 def _open(folder: Path) -> Splits | None:

@@ -43,11 +43,9 @@ class Reader:
                 refuse(place, f"{key} is {record[key]!r}; give a string that is not empty")
             if not encodable(record[key]):
                 refuse(place, f"{key} has bytes that are not UTF-8")
-        identity = next((row[name] for name in IDS if row.get(name) is not None), None)
-        if identity is not None:
-            record["id"] = str(identity)
-        if row.get("rationale"):
-            spans = row["rationale"]
+        given = [str(row[name]) for name in IDS if row.get(name) is not None]
+        record |= {"id": given[0]} if given else {}
+        if spans := row.get("rationale"):
             record["rationale"] = [_inside(place, a, b, record["text"], "rationale") for a, b in spans]
         return record
 

@@ -233,9 +233,7 @@ def _open(source: str, tags: str | None) -> _Source:
     files = task_files.find(Path(source).expanduser())
 
     def rows() -> Iterator[tuple[str | None, str, dict]]:
-        for path, split in files:
-            for place, row in task_files.read(path, tags):
-                yield split, place, row
+        return ((split, place, row) for path, split in files for place, row in task_files.read(path, tags))
 
     parts = (f"{path.name} {split} {file_digest(path)}" for path, split in files)
     return _Source(Path(source).name, digest("files", *parts), rows)
@@ -251,8 +249,7 @@ def _world(source: str) -> _Source:
     key = digest("world", name, *(Path(str(path)).read_bytes() for path in ours))
 
     def rows() -> Iterator[tuple[None, str, dict]]:
-        for number, row in enumerate(worldglue.rows(name), 1):
-            yield None, f"{source}, row {number}", row
+        return ((None, f"{source}, row {n}", row) for n, row in enumerate(worldglue.rows(name), 1))
 
     return _Source(source, key, rows, metric=worldglue.METRICS.get(name), kind=worldglue.KINDS.get(name))
 
