@@ -144,8 +144,7 @@ def _files(source: str, text_field: str | None) -> Corpus:
         raise PtmError(f"{what} must end in {readers.formats()}")
 
     def read(skipped: Counter) -> Iterator[str]:
-        for path in paths:
-            yield from readers.read(path, text_field, skipped)
+        return (text for path in paths for text in readers.read(path, text_field, skipped))
 
     def key() -> str:
         content = (f"{readers.format_of(p)} {file_digest(p)}" for p in paths)

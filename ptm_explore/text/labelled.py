@@ -78,11 +78,8 @@ class Framer:
             rest = max(room // 2, room - len(ids)) if self.head == "sequence" else room // 2
             before = before[: max(rest, 1)]
             room -= len(before)
-        if self.head == "sequence":
-            steps = [0]
-        else:
-            step = max(room // 2, 1) if self.head == "span" else room
-            steps = [0, *range(step, len(ids) - room + step, step)]
+        step = max(room // 2, 1) if self.head == "span" else room
+        steps = range(0, 1 if self.head == "sequence" else max(len(ids) - room + step, 1), step)
         words = np.full(len(ids), NONE)
         if example.words is not None:
             written = np.flatnonzero(spans[:, 0] < spans[:, 1])  # other tokens are spaces

@@ -239,17 +239,17 @@ def _parquet(path: Path, text_field: str | None, skipped: Counter) -> Iterator[s
     with parquet.ParquetFile(path) as file:
         head = next(file.iter_batches(PEEK), None) if text_field is None else None
         field = guess_field(head.to_pylist() if head else [], text_field, path, file.schema_arrow.names)
-        for batch in file.iter_batches(1000, columns=[field]):
-            for cell in batch.column(0):
+
+        def cells() -> Iterator[dict]:
+            for cell in (
+                cell for batch in file.iter_batches(1000, columns=[field]) for cell in batch.column(0)
+            ):
                 try:
-                    text = as_text(cell.as_py())
+                    yield {field: cell.as_py()}
                 except UnicodeDecodeError:
                     skipped["undecodable"] += 1
-                    continue
-                if text is None:
-                    skipped["empty"] += 1
-                else:
-                    yield text
+
+        yield from from_rows(cells(), field, path, skipped)
 
 
 READERS = {".txt": _text, ".jsonl": _rows, ".csv": _rows, ".tsv": _rows, ".parquet": _parquet}

@@ -20,8 +20,6 @@ from ptm_explore.text.corpora import Corpus
 from ptm_explore.text.sentences import sentences
 from ptm_explore.text.tokenizers import Tokenizer
 
-__all__ = ["Splits", "Store", "cache_folder", "sentences", "tokenise", "train_tokenizer"]
-
 FORMAT = 1  # of the files; another number makes another cache entry
 HELDOUT_SHARE = 50  # one document in so many is held out, by the hash of its text
 HELDOUT = 500_000  # tokens; further documents to hold out are dropped, so that none can be in both splits

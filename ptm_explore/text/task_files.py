@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from ptm_explore.errors import PtmError
 from ptm_explore.text import readers
-from ptm_explore.text.readers import open_bytes
 
 Rows = Iterator[tuple[str, dict[str, Any]]]
 SPLITS = ("train", "dev", "test")
@@ -81,7 +80,7 @@ def _json(path: Path, tags: str | None) -> Rows:
     """A list of objects; SQuAD's {"data": [...]}; or {"train": [[text, label], ...], "val": ..., ...}."""
     import ijson
 
-    with open_bytes(path) as stream:
+    with readers.open_bytes(path) as stream:
         top = ((event, value) for prefix, event, value in ijson.parse(stream) if not prefix)
         first, _ = next(top, ("", None))
         keys = [value for event, value in top if event == "map_key"] if first == "start_map" else []
@@ -106,7 +105,7 @@ def _json(path: Path, tags: str | None) -> Rows:
 def _items(path: Path, prefix: str, name: str) -> Iterator[tuple[str, Any]]:
     import ijson
 
-    with open_bytes(path) as stream:
+    with readers.open_bytes(path) as stream:
         for number, item in enumerate(ijson.items(stream, prefix, use_float=True), 1):
             yield f"{path}, {name} {number}", item
 
@@ -189,7 +188,7 @@ def _conllu(path: Path, tags: str | None) -> Rows:
 
 def _blocks(path: Path) -> Iterator[list[tuple[str, str]]]:
     """Each run of lines that are not blank, with their places."""
-    with open_bytes(path) as stream:
+    with readers.open_bytes(path) as stream:
         texts = (raw.removeprefix(readers.BOM).decode("utf-8").rstrip("\r\n") for raw in stream)
         lines = ((f"{path}, line {number}", text) for number, text in enumerate(texts, 1))
         for blank, block in itertools.groupby(lines, lambda line: not line[1].strip()):

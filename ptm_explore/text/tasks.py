@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from ptm_explore.errors import PtmError, unknown
-from ptm_explore.text import task_files
 from ptm_explore.text.cache import building, cache_folder, digest, file_digest
 from ptm_explore.text.metrics import METRICS, Metric, Score, score
-from ptm_explore.text.task_files import SPLIT_OF, SPLITS
+from ptm_explore.text.task_files import SPLIT_OF, SPLITS, find, read
 from ptm_explore.text.task_rows import Labels, Reader
 
 METRIC_OF = {"classification": "accuracy", "regression": "spearman", "tagging": "tag_accuracy"}
@@ -230,10 +229,10 @@ def _open(source: str, tags: str | None) -> _Source:
         from ptm_explore.text import hub
 
         return _Source(source, *hub.open_task(source))
-    files = task_files.find(Path(source).expanduser())
+    files = find(Path(source).expanduser())
 
     def rows() -> Iterator[tuple[str | None, str, dict]]:
-        return ((split, place, row) for path, split in files for place, row in task_files.read(path, tags))
+        return ((split, place, row) for path, split in files for place, row in read(path, tags))
 
     parts = (f"{path.name} {split} {file_digest(path)}" for path, split in files)
     return _Source(Path(source).name, digest("files", *parts), rows)

@@ -54,10 +54,9 @@ class Labels(Objective):
     def correct(self, out, batch):
         if self.kind == "regression":
             return {}
-        logits = self._logits(out, batch)
-        if self.kind == "span":
-            return {self.name: (logits.argmax(1) == batch.labels).all(1).sum()}
-        return {self.name: (logits.argmax(-1) == batch.labels).sum()}
+        span = self.kind == "span"
+        right = self._logits(out, batch).argmax(1 if span else -1) == batch.labels
+        return {self.name: (right.all(1) if span else right).sum()}
 
     def _logits(self, out, batch):
         """Those of an answer's ends (B, T, 2) are minus infinity in the padding."""
