@@ -195,23 +195,20 @@ class Labels:
     def __init__(self) -> None:
         self.rows = 0
         self.names: dict[Any, dict[str | None, str]] = {}  # label or tag -> split -> where it first stood
-        self.labelled: set[str | None] = set()  # splits with any label
-        self.missing: dict[str | None, str] = {}  # split -> where the first label is missing
+        self.missing: dict[str | None, str] = {}  # split without labels -> where that was seen
 
     def see(self, label: Any, split: str | None, place: str) -> None:
         self.rows += 1
-        if label is None:
-            self.missing.setdefault(split, place)
-        else:
-            self.labelled.add(split)
         for one in label if isinstance(label, list) else (label,):
-            if isinstance(one, str | float):
+            if one is None or isinstance(one, str | float):
                 self.names.setdefault(one, {}).setdefault(split, place)
 
     def settle(self, name: str, kind: str | None, order: tuple[str, ...]) -> tuple[str, list[str], bool]:
         """The kind, the names in the order of their ids (`order` if given), whether tags are of entities."""
+        self.missing = self.names.pop(None, {})
+        labelled = {split for places in self.names.values() for split in places}
         for split, place in self.missing.items():
-            if split in self.labelled or split not in ("dev", "test"):
+            if split in labelled or split not in ("dev", "test"):
                 refuse(place, "its label is missing")
         words = [label for label in self.names if not _number(label)]
         if kind is None:  # labels measure something if they are numbers, and not all of them whole
@@ -219,7 +216,7 @@ class Labels:
             kind = "regression" if fractions and len(words) < 0.1 * len(self.names) else "classification"
         if kind == "regression" and words:
             what = f"{words[0]!r} is no number, as regression needs; {len(self.names) - len(words)} are"
-            refuse(self._first_place(words[0]), f"label {what}")
+            refuse(next(iter(self.names[words[0]].values())), f"label {what}")
         if kind not in ("classification", "tagging"):
             return kind, [], False
         if kind == "classification":
@@ -231,14 +228,11 @@ class Labels:
                 if known and "train" not in places:
                     few = ", ".join(sorted(known)[:12]) + ", ..." * (len(known) > 12)
                     what = f"label {label!r} does not occur in train, which has {few}"
-                    refuse(self._first_place(label), what)
+                    refuse(next(iter(places.values())), what)
         names = list(map(str, self.names))
         ordered = [one for one in order if one in set(names)] if order else sorted(names, key=_natural)
         entities = kind == "tagging" and all(map(ENTITY.fullmatch, ordered)) and len(ordered) > 1
         return kind, ordered, entities
-
-    def _first_place(self, label: Any) -> str:
-        return next(iter(self.names[label].values()))
 
 
 def _number(label: Any) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -212,8 +212,7 @@ def task(
 FORMAT = 1  # of what `_write` stores
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     name: str
     key: str  # equal keys, equal rows
     rows: Any  # function that yields (split or None, place, row)
@@ -282,7 +281,10 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
     if kind == "minimal_pair":  # nothing is learnt from them
         assigned[assigned == NONE] = SPLITS.index("test")
     elif (assigned == NONE).all():
-        assigned, note = _divide(np.array(hashes)), f"; split by seed {seed}"
+        # by the rank of a hash: equal texts (questions on one text, too) share it, so none is in two splits
+        distinct, where = np.unique(np.array(hashes), return_inverse=True)
+        assigned = np.searchsorted(np.round(np.cumsum(SHARES) * len(distinct)), where, side="right")
+        note = f"; split by seed {seed}"
     elif (assigned == NONE).any():
         raise PtmError(f"{source.name}: some rows name their split, others do not")
     for hidden in labels.missing:  # a test set whose labels are kept secret is no test set here
@@ -295,14 +297,6 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
     np.save(folder / "splits.npy", assigned.astype(np.uint8))
     about = {"kind": kind, "labels": names, "entities": entities, "columns": reader.columns + note}
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def _divide(hashes: np.ndarray) -> np.ndarray:
-    """A split for each row by the rank of its hash: equal texts (questions on one text, too) share a hash, so
-    none is in two splits."""
-    distinct, where = np.unique(hashes, return_inverse=True)
-    ends = np.round(np.cumsum(SHARES) * len(distinct))
-    return np.searchsorted(ends, where, side="right")
 
 
 def _hash(*parts: object) -> int:
