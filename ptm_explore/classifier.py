@@ -21,6 +21,7 @@ from ptm_explore.text.tasks import METRIC_OF, Example, Task
 
 LONGEST = 30  # tokens of an answer
 BATCH = 64  # rows in a pass
+Texts = str | Sequence[str | Example]
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ class Classifier(Model):
         """Tokens in a row, as in its training."""
         return self.card.get("length", self.config.max_len)
 
-    def predict(
-        self, texts: str | Sequence[str | Example], pairs: str | Sequence[str] | None = None
-    ) -> list[Prediction]:
+    def predict(self, texts: Texts, pairs: str | Sequence[str] | None = None) -> list[Prediction]:
         """A `Prediction` for each text: strings (each with its pair: the second text, or what is to be read
         for an answer), or examples of a task, whose labels are not looked at."""
         examples = _examples(texts, pairs, self.kind)
@@ -73,10 +72,8 @@ class Classifier(Model):
             chunk = examples[at : at + BATCH]
             windows = framer.windows(chunk)
             logits = iter(self._logits_of([window for one in windows for window in one]))
-            found += [
-                self._said(example, [(w, next(logits)) for w in one])
-                for example, one in zip(chunk, windows, strict=True)
-            ]
+            for example, one in zip(chunk, windows, strict=True):
+                found.append(self._said(example, [(window, next(logits)) for window in one]))
         return found
 
     def evaluate(self, split: str | Sequence[Example] = "test", metric: str | None = None) -> Score:
@@ -84,9 +81,8 @@ class Classifier(Model):
         was trained for, or on any examples with labels."""
         if isinstance(split, str):
             if self.task is None:
-                raise PtmError(
-                    f"a loaded classifier knows no task; give examples: ptm.task(...).split({split!r})"
-                )
+                advice = f"give examples: ptm.task(...).split({split!r})"
+                raise PtmError(f"a loaded classifier knows no task; {advice}")
             split = self.task.split(split)
         usual = self.task.metric.name if self.task else self.card.get("metric", METRIC_OF[self.kind])
         labels = [prediction.label for prediction in self.predict(split)]
@@ -120,11 +116,10 @@ class Classifier(Model):
         tags = [self.labels[-1]] * len(example.words)
         chances = [0.0] * len(tags)
         for window, logits in found:
-            best = logits.softmax(-1).max(-1)
-            for i in np.flatnonzero(window.words != NONE):
-                word = window.words[i]
-                tags[word] = self.labels[int(best.indices[window.first + i])]
-                chances[word] = float(best.values[window.first + i])
+            begins = np.flatnonzero(window.words != NONE)
+            best = [part.tolist() for part in logits[window.first + begins].softmax(-1).max(-1)]
+            for word, chance, label in zip(window.words[begins], *best, strict=True):
+                tags[word], chances[word] = self.labels[label], chance
         return Prediction(tuple(tags), tuple(chances), None, example.words)
 
     def _answer(self, example: Example, found: list[tuple[Window, Tensor]]) -> Prediction:
@@ -136,9 +131,8 @@ class Classifier(Model):
         for window, logits in found:
             inside = logits[window.first : window.first + len(window.spans)]  # (n, 2)
             total = inside[:, None, 0] + inside[None, :, 1]  # (n, n) first, last
-            total = total.masked_fill(
-                ~torch.ones_like(total, dtype=torch.bool).triu().tril(LONGEST - 1), -torch.inf
-            )
+            allowed = torch.ones_like(total, dtype=torch.bool).triu().tril(LONGEST - 1)
+            total = total.masked_fill(~allowed, -torch.inf)
             value, where = total.flatten().max(0)
             if value > best:
                 first, last = divmod(int(where), len(total))
@@ -151,27 +145,17 @@ class Classifier(Model):
 
 
 def _examples(texts: Any, pairs: Any, kind: str) -> Sequence[Example]:
-    if (
-        isinstance(texts, Sequence)
-        and not isinstance(texts, str)
-        and len(texts)
-        and isinstance(texts[0], Example)
-    ):
+    texts = [texts] if isinstance(texts, str) else texts if isinstance(texts, Sequence) else list(texts)
+    if texts and isinstance(texts[0], Example):
         return texts
-    texts = [texts] if isinstance(texts, str) else list(texts)
     pairs = [pairs] if isinstance(pairs, str) else [None] * len(texts) if pairs is None else list(pairs)
     if len(texts) != len(pairs) or not texts:
-        raise PtmError(
-            f"{len(texts)} texts and {len(pairs)} pairs; give at least one text, and a pair to each"
-        )
+        found = f"{len(texts)} texts and {len(pairs)} pairs"
+        raise PtmError(f"{found}; give at least one text, and a pair to each")
     for name, given in (("text", texts), ("pair", pairs)):
         for number, one in enumerate(given):
-            if not (isinstance(one, str) and one.strip()) and not (
-                name == "pair" and one is None and kind != "span"
-            ):
+            absent = name == "pair" and one is None and kind != "span"
+            if not absent and not (isinstance(one, str) and one.strip()):
                 raise PtmError(f"{name} {number} is {one!r}; give a string that is not empty")
-    words = [[word.span() for word in WORD.finditer(text)] if kind == "tagging" else None for text in texts]
-    return [
-        Example(text, pair, words=None if found is None else tuple(found))
-        for text, pair, found in zip(texts, pairs, words, strict=True)
-    ]
+    words = [tuple(w.span() for w in WORD.finditer(t)) if kind == "tagging" else None for t in texts]
+    return [Example(text, pair, words=found) for text, pair, found in zip(texts, pairs, words, strict=True)]

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ptm_explore.errors import PtmError, unknown
-from ptm_explore.text import pydocs, readers
+from ptm_explore.text import pydocs, readers, world
 from ptm_explore.text.cache import digest, file_digest
 
 WORLD_WORDS = 1_000_000
@@ -39,21 +39,13 @@ class Corpus:
         for text in self._read(self.skipped):
             if not text.strip():
                 self.skipped["empty"] += 1
-            elif _encodable(text):
+            elif readers.encodable(text):
                 yield text
             else:
                 self.skipped["undecodable"] += 1
 
     def __repr__(self) -> str:
         return f"Corpus({self.name!r})"
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate: bytes that were not UTF-8, or half of an emoji in JSON
-        return False
-    return True
 
 
 def corpus(source: object, text_field: str | None = None) -> Corpus:
@@ -88,12 +80,8 @@ def corpus(source: object, text_field: str | None = None) -> Corpus:
         return Corpus(source, *hub.open_dataset(source, text_field))
     if re.search(r"[/\\*?\[.~]", source) or os.path.exists(source):
         return _files(source, text_field)
-    raise unknown(
-        "corpus",
-        source,
-        ["world", "pydocs"],
-        "A path, a glob, 'hf:name', a list of strings or 'this + that' is allowed too.",
-    )
+    others = "A path, a glob, 'hf:name', a list of strings or 'this + that' is allowed too."
+    raise unknown("corpus", source, ["world", "pydocs"], others)
 
 
 def _mixed(source: str, parts: list[Corpus]) -> Corpus:
@@ -123,13 +111,9 @@ def _world(source: str) -> Corpus:
     scale = {"": 1, "k": 1_000, "m": 1_000_000}
     words = int(float(match[1]) * scale[match[2].lower()]) if match and match[1] else WORLD_WORDS
     if not match or not words:
-        raise PtmError(
-            f"{source!r} has no size I understand; write 'world', 'world:200k' or 'world:2M' (words)"
-        )
+        raise PtmError(f"{source!r} has no size I understand; try 'world', 'world:200k', 'world:2M' (words)")
 
     def read(skipped: Counter) -> Iterator[str]:
-        from ptm_explore.text import world
-
         left = words
         for document in world.documents():
             yield document.text
@@ -138,8 +122,6 @@ def _world(source: str) -> Corpus:
                 return
 
     def key() -> str:
-        from ptm_explore.text import world
-
         sources = sorted(p for p in Path(world.__file__).parent.rglob("*") if p.suffix in (".py", ".txt"))
         return digest("world", words, *(p.read_bytes() for p in sources))
 
@@ -148,36 +130,24 @@ def _world(source: str) -> Corpus:
 
 def _files(source: str, text_field: str | None) -> Corpus:
     path = Path(source).expanduser()
-    if path.is_file():
-        paths = [path]
-        if not readers.format_of(path):
-            raise PtmError(f"cannot read {path}: its name must end in {_formats()}")
-    elif path.is_dir():
-        paths = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        hidden = [p for p in paths if any(part.startswith(".") for part in p.relative_to(path).parts)]
-        paths = sorted(p for p in set(paths) - set(hidden) if readers.format_of(p))
+    if path.is_dir():
+        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     else:
-        found = [Path(p) for p in glob.glob(str(path), recursive=True)]
+        found = [path] if path.is_file() else [Path(p) for p in glob.glob(str(path), recursive=True)]
         if not found:
             raise PtmError(f"no such file, folder or glob: {source!r} (looked in {Path.cwd()})")
-        paths = sorted(p for p in found if p.is_file() and readers.format_of(p))
+    paths = sorted(p for p in found if p.is_file() and readers.format_of(p))
     if not paths:
-        raise PtmError(f"{source} holds no file that can be read; names must end in {_formats()}")
+        folder = f"{source} holds no file that can be read; names"
+        what = f"cannot read {path}: its name" if path.is_file() else folder
+        raise PtmError(f"{what} must end in {readers.formats()}")
 
     def read(skipped: Counter) -> Iterator[str]:
-        for path in paths:
-            yield from readers.read(path, text_field, skipped)
+        return (text for path in paths for text in readers.read(path, text_field, skipped))
 
     def key() -> str:
-        return digest(
-            "files",
-            text_field,
-            readers.DOCUMENT,
-            *(f"{readers.format_of(p)} {file_digest(p)}" for p in paths),
-        )
+        content = (f"{readers.format_of(p)} {file_digest(p)}" for p in paths)
+        return digest("files", text_field, readers.DOCUMENT, *content)
 
     return Corpus(source, read, key)
-
-
-def _formats() -> str:
-    return f"{', '.join(readers.READERS)} (all but .parquet also with {', '.join(readers.COMPRESSIONS)})"

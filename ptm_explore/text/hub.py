@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ptm_explore.errors import PtmError
@@ -11,27 +12,25 @@ from ptm_explore.text.cache import digest, file_digest
 METRIC_OF = {"hf:glue:cola": "matthews", "hf:glue:stsb": "spearman"}  # where it is not the kind's own
 
 
-def open_dataset(
-    source: str, text_field: str | None
-) -> tuple[Callable[[Counter], Iterator[str]], Callable[[], str]]:
+Read = Callable[[Counter], Iterator[str]]
+Rows = Callable[[], Iterator[tuple[str, str, dict]]]
+
+
+def open_dataset(source: str, text_field: str | None) -> tuple[Read, Callable[[], str]]:
     """How to read the split "train" of "hf:name[:config]" as documents, and its key."""
-    builder = _builder(source)
-    stream = _stream(builder, "train", source)
+    builder, stream = _open(source, "train")
 
     def read(skipped: Counter) -> Iterator[str]:
-        yield from readers.from_rows(_rows(stream, source), text_field, source, skipped)
+        return readers.from_rows(_rows(stream, source), text_field, source, skipped)
 
     return read, lambda: digest("hf", _key(builder, source), text_field)
 
 
-def open_task(
-    source: str,
-) -> tuple[str, Callable[[], Iterator[tuple[str, str, dict]]], tuple[str, ...], str | None]:
+def open_task(source: str) -> tuple[str, Rows, tuple[str, ...], str | None]:
     """Of "hf:name[:config]" its key, how to read (split, place, row), the names of its labels in their order,
     and its metric, if it has one of its own. What is stored as the number of a name comes as the name; -1,
     by which test sets hide their labels, as None."""
-    builder = _builder(source)
-    streams = _stream(builder, None, source)
+    builder, streams = _open(source, None)
     names: dict[str, list[str]] = {}
     for column, feature in (next(iter(streams.values())).features or {}).items():
         spelt = getattr(getattr(feature, "feature", feature), "names", None)
@@ -55,8 +54,8 @@ def _spelt(value: object, names: list[str]) -> object:
     return value
 
 
-def _builder(source: str):
-    """Its builder; without a network, what `datasets` has cached."""
+def _open(source: str, split: str | None):
+    """Its builder and a stream of the split, or of each; without a network, what `datasets` has cached."""
     name, _, config = source.removeprefix("hf:").partition(":")
     if not name:
         raise PtmError("'hf:' wants the name of a data set, for example 'hf:roneneldan/TinyStories'")
@@ -64,29 +63,26 @@ def _builder(source: str):
         import datasets
     except ImportError as error:
         raise PtmError(f"{source!r} needs the package datasets: pip install datasets ({error})") from error
-    try:
-        return datasets.load_dataset_builder(name, config or None)
-    except Exception as error:  # datasets raises many kinds: no network, no such name or config
-        raise _cannot_open(source, error) from error
-
-
-def _stream(builder, split: str | None, source: str):
-    try:
-        return builder.as_streaming_dataset(split)
-    except Exception as error:  # no such split
-        raise _cannot_open(source, error) from error
+    which = f"{name!r} ({config})" if config else repr(name)
+    advice = ". Check the name on huggingface.co/datasets and your network, or give a path to files instead."
+    with _told(f"cannot open the data set {which}", advice):
+        builder = datasets.load_dataset_builder(name, config or None)
+        return builder, builder.as_streaming_dataset(split)
 
 
 def _rows(stream, source: str) -> Iterator[dict]:
-    rows = iter(stream)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise PtmError(f"reading {source!r} failed: {_reason(error)}") from error
-        yield row
+    with _told(f"reading {source!r} failed"):
+        yield from stream
+
+
+@contextmanager
+def _told(what: str, advice: str = "") -> Iterator[None]:
+    """Errors of `datasets`, which raises many kinds (no network, no such name, config or split), as ours."""
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        raise PtmError(f"{what}: {type(error).__name__}: {reason}{advice}") from error
 
 
 def _key(builder, source: str) -> str:
@@ -94,16 +90,3 @@ def _key(builder, source: str) -> str:
     files = sorted(p for p in Path(name).rglob("*") if p.is_file()) if Path(name).is_dir() else []
     revision = map(file_digest, files) if files else [builder.hash]  # of the data on the hub
     return digest(name, builder.config.name, *revision)
-
-
-def _cannot_open(source: str, error: Exception) -> PtmError:
-    name, _, config = source.removeprefix("hf:").partition(":")
-    which = f"{name!r} ({config})" if config else repr(name)
-    return PtmError(
-        f"cannot open the data set {which}: {_reason(error)}. Check the name on huggingface.co/datasets "
-        "and your network, or give a path to files instead."
-    )
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"

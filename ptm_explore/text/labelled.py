@@ -5,7 +5,7 @@ heads of the networks. What is longer than a row is cut for `sequence`, and read
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,19 +71,15 @@ class Framer:
         frame = self.frames[before is not None]
         room = self.length - frame.size
         if room < 1 + (before is not None):
-            raise PtmError(
-                f"rows of {self.length} tokens have no room for text beside {frame.size} special ones"
-            )
+            what = f"rows of {self.length} tokens have no room for text"
+            raise PtmError(f"{what} beside {frame.size} special ones")
         if before is not None:
             # of two texts the longer is cut; a question leaves at least half of a row to read
             rest = max(room // 2, room - len(ids)) if self.head == "sequence" else room // 2
             before = before[: max(rest, 1)]
             room -= len(before)
-        if self.head == "sequence":
-            steps = [0]
-        else:
-            step = max(room // 2, 1) if self.head == "span" else room
-            steps = [0, *range(step, len(ids) - room + step, step)]
+        step = max(room // 2, 1) if self.head == "span" else room
+        steps = range(0, 1 if self.head == "sequence" else max(len(ids) - room + step, 1), step)
         words = np.full(len(ids), NONE)
         if example.words is not None:
             written = np.flatnonzero(spans[:, 0] < spans[:, 1])  # other tokens are spaces
@@ -97,29 +93,26 @@ class Framer:
             texts = [text for text in (before, ids[part]) if text is not None]
             row = frame.ids(*texts)
             absent = int(np.argmax(row == self.tokenizer.cls_id)) if self.tokenizer.cls_id in row else 0
-            target = self._target(example, len(row), begin, spans[part], words[part], absent)
-            made = Row(row, segments=frame.segments(*texts), target=target)
-            windows.append(Window(made, begin, spans[part], words[part], absent))
+            made = Row(row, segments=frame.segments(*texts))
+            window = Window(made, begin, spans[part], words[part], absent)
+            windows.append(replace(window, row=replace(made, target=self._target(example, window))))
         return windows
 
-    def _target(
-        self, example: Example, size: int, first: int, spans: np.ndarray, words: np.ndarray, absent: int
-    ) -> np.ndarray | None:
+    def _target(self, example: Example, window: Window) -> np.ndarray | None:
         """What is wanted of a row: () a class or number, (T,) tags, (2,) an answer's first and last token."""
         if example.label is None:
             return None
         if self.head == "sequence":
-            regression = self.kind == "regression"
-            return np.array(
-                example.label if regression else self.ids[example.label], float if regression else int
-            )
+            numbers = self.kind == "regression"
+            return np.array(float(example.label) if numbers else self.ids[example.label])
         if self.head == "token":
-            target = np.full(size, NONE)
-            begins = np.flatnonzero(words != NONE)
-            target[first + begins] = [self.ids[example.label[word]] for word in words[begins]]
+            target = np.full(len(window.row.ids), NONE)
+            begins = np.flatnonzero(window.words != NONE)
+            target[window.first + begins] = [self.ids[example.label[word]] for word in window.words[begins]]
             return target
+        spans = window.spans
         for start, end in example.label:
             inside = np.flatnonzero((spans[:, 0] < end) & (start < spans[:, 1]))
             if inside.size and spans[inside[0], 0] <= start and end <= spans[inside[-1], 1]:
-                return first + inside[[0, -1]]
-        return np.array([absent, absent])
+                return window.first + inside[[0, -1]]
+        return np.array([window.absent, window.absent])

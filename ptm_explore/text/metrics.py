@@ -9,7 +9,9 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -69,22 +71,10 @@ def _ratio(rows: np.ndarray) -> float:
     return float(right / max(total, 1))
 
 
-def _f1(rows: np.ndarray) -> float:
-    """Of (true positives, predicted, there)."""
-    right, predicted, there = rows.sum(0)
-    return float(2 * right / max(predicted + there, 1))
+def _sklearn(name: str, rows: np.ndarray, **options: Any) -> float:
+    from sklearn import metrics
 
-
-def _matthews(rows: np.ndarray) -> float:
-    from sklearn.metrics import matthews_corrcoef
-
-    return float(matthews_corrcoef(rows[:, 0], rows[:, 1]))
-
-
-def _macro_f1(rows: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(rows[:, 0], rows[:, 1], average="macro", zero_division=0))
+    return float(getattr(metrics, name)(rows[:, 0], rows[:, 1], **options))
 
 
 def _spearman(rows: np.ndarray) -> float:
@@ -95,18 +85,17 @@ def _spearman(rows: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(rows[:, 0]), rankdata(rows[:, 1]))[0, 1])
 
 
-def _code(name: str) -> float:
-    """A number for a label, the same everywhere."""
-    from zlib import crc32
-
-    return float(crc32(name.encode()))
+def _classes(example, prediction) -> tuple[float, ...]:
+    """A number for each label, the same everywhere."""
+    return float(crc32(example.label.encode())), float(crc32(prediction.encode()))
 
 
 def _entities(example, prediction) -> tuple[float, ...]:
+    """Of F1, twice those that are right among those found and those there."""
     from seqeval.metrics.sequence_labeling import get_entities
 
     there, found = set(get_entities(list(example.label))), set(get_entities(list(prediction)))
-    return len(there & found), len(found), len(there)
+    return 2 * len(there & found), len(found) + len(there)
 
 
 def _tags(example, prediction) -> tuple[float, ...]:
@@ -118,9 +107,8 @@ def _overlap(example, prediction: str) -> tuple[float, ...]:
     """F1 of the words of an answer with the best of the accepted ones, and whether it is exactly one of them
     (Rajpurkar et al. 2016): case, punctuation and articles do not count."""
     accepted = [example.pair[start:end] for start, end in example.label] or [""]
-    return max(_word_f1(one, prediction) for one in accepted), float(
-        any(_normal(one) == _normal(prediction) for one in accepted)
-    )
+    exact = any(_normal(one) == _normal(prediction) for one in accepted)
+    return max(_word_f1(one, prediction) for one in accepted), float(exact)
 
 
 def _word_f1(accepted: str, answer: str) -> float:
@@ -136,20 +124,14 @@ def _normal(text: str) -> str:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 
-def _classes(example, prediction) -> tuple[float, ...]:
-    return _code(example.label), _code(prediction)
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", lambda example, prediction: (float(example.label == prediction),), _mean),
-        Metric("matthews", _classes, _matthews),
-        Metric("macro_f1", _classes, _macro_f1),
-        Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
-        Metric("tag_accuracy", _tags, _ratio),
-        Metric("entity_f1", _entities, _f1),
-        Metric("squad_f1", _overlap, _mean),
-        Metric("exact_match", _overlap, lambda rows: float(rows[:, 1].mean())),
-    )
-}
+_ALL = (
+    Metric("accuracy", lambda example, prediction: (float(example.label == prediction),), _mean),
+    Metric("matthews", _classes, partial(_sklearn, "matthews_corrcoef")),
+    Metric("macro_f1", _classes, partial(_sklearn, "f1_score", average="macro", zero_division=0)),
+    Metric("spearman", lambda example, prediction: (float(example.label), float(prediction)), _spearman),
+    Metric("tag_accuracy", _tags, _ratio),
+    Metric("entity_f1", _entities, _ratio),
+    Metric("squad_f1", _overlap, _mean),
+    Metric("exact_match", _overlap, lambda rows: float(rows[:, 1].mean())),
+)
+METRICS = {metric.name: metric for metric in _ALL}

@@ -12,9 +12,10 @@ import lzma
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ptm_explore.errors import PtmError
 
@@ -23,45 +24,56 @@ PREFERRED = ("text", "content", "sentence", "body", "document", "article", "pass
 PEEK = 50  # rows read to guess the text field
 BOM = b"\xef\xbb\xbf"  # what Windows puts before UTF-8
 COMPRESSIONS = (".gz", ".xz", ".zst")
-Bad = Callable[[int, str], None]  # what becomes of a line that cannot be used: its number, "broken" or ...
+UNDECODABLE = "bytes that are not UTF-8"
 
 
-def format_of(path: Path) -> str | None:
-    """ ".txt", ".jsonl", ".csv", ".tsv" or ".parquet", whatever the compression; None for other files."""
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-        return suffixes[-1] if suffixes and suffixes[-1] in READERS and suffixes[-1] != ".parquet" else None
-    return suffixes[-1] if suffixes and suffixes[-1] in READERS else None
+def format_of(path: Path, known: Container[str] = ()) -> str | None:
+    """One of `known`, else of the keys of READERS, by the name's ending, whatever the compression (.parquet
+    has its own); None for other files."""
+    packed = path.suffix.lower() in COMPRESSIONS
+    suffix = Path(path.stem if packed else path).suffix.lower()
+    return suffix if suffix in (known or READERS) and not (packed and suffix == ".parquet") else None
 
 
-def read(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
-    """The documents of one file; a `PtmError` if it is damaged or has no such text field."""
-    import pyarrow  # for the name of its error
+def formats(known: Iterable[str] = ()) -> str:
+    """What names may end in, in words."""
+    return f"{', '.join(known or READERS)} (all but .parquet also with {', '.join(COMPRESSIONS)})"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """A `PtmError` if the file is damaged."""
+    import ijson  # these for the names of their errors
+    import pyarrow
     import zstandard
 
     damaged = (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, pyarrow.ArrowException)
     try:
+        yield
+    except (*damaged, UnicodeDecodeError, ijson.JSONError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        advice = "The file is damaged, cut short or of another format; get it again"
+        raise PtmError(f"cannot read {path}: {reason}. {advice}") from error
+
+
+def read(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    """The documents of one file; a `PtmError` if it is damaged or has no such text field."""
+    with reading(path):
         yield from READERS[format_of(path) or ".txt"](path, text_field, skipped)
-    except damaged as error:
-        raise PtmError(
-            f"cannot read {path}: {error}. The file is damaged or cut short; get it again."
-        ) from error
 
 
 def guess_field(rows: list[dict], text_field: str | None, where: object, names: Iterable[str] = ()) -> str:
     """The field that holds the text: the one asked for, a well-known name (unless it only holds a number or
     the like, beside a field with far more to say), or the one with most to say."""
     names = list(dict.fromkeys([*names, *itertools.chain.from_iterable(rows)]))
-    if text_field is not None:
-        if text_field not in names:
-            raise PtmError(f"{where} has no field {text_field!r}. Its fields: {', '.join(map(str, names))}.")
+    if text_field is not None and text_field in names:
         return text_field
     length: Counter = Counter()  # characters in the rows seen
     for row in rows:
         length.update({name: len(text) for name, value in row.items() if (text := as_text(value))})
-    if not length:
-        raise PtmError(f"{where} has no field with text. Its fields: {', '.join(map(str, names))}.")
+    if text_field is not None or not length:
+        missing = "with text" if text_field is None else repr(text_field)
+        raise PtmError(f"{where} has no field {missing}. Its fields: {', '.join(map(str, names))}.")
     longest, most = length.most_common(1)[0]
     enough = min(20 * len(rows), most / 30)
     known = [n for wanted in PREFERRED for n in length if n.lower() == wanted and length[n] >= enough]
@@ -70,11 +82,14 @@ def guess_field(rows: list[dict], text_field: str | None, where: object, names: 
 
 def as_text(value: object) -> str | None:
     """A string, or a list of strings (pages, paragraphs) joined by newlines; None for anything else."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return "\n".join(value)
-    return None
+    parts: Any = [value] if isinstance(value, str) else value
+    known = isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)
+    return "\n".join(parts) if known else None
+
+
+def encodable(text: str) -> bool:
+    """Whether it holds no lone surrogate: bytes that were not UTF-8, or half of an emoji in JSON."""
+    return re.search("[\ud800-\udfff]", text) is None
 
 
 def from_rows(rows: Iterable[dict], text_field: str | None, where: object, skipped: Counter) -> Iterator[str]:
@@ -93,18 +108,14 @@ def from_rows(rows: Iterable[dict], text_field: str | None, where: object, skipp
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    if suffix == ".xz":
-        return cast(BinaryIO, lzma.open(path, "rb"))
-    if suffix == ".zst":
-        import zstandard
+    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+    file = openers.get(path.suffix.lower(), open)(path, "rb")
+    if path.suffix.lower() != ".zst":
+        return file
+    import zstandard
 
-        file = open(path, "rb")  # noqa: SIM115, the reader closes it
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(reader, 1 << 17))
-    return open(path, "rb")
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)  # it closes the file
+    return cast(BinaryIO, io.BufferedReader(reader, 1 << 17))
 
 
 def _text(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
@@ -157,40 +168,43 @@ def _last_character(piece: bytes) -> int:
     return cut - (piece[cut - 1] >= 0xC0)
 
 
-def _jsonl(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
-    rows = jsonl_rows(path, _counting(skipped), text_field or "text")
-    return from_rows((row for _, row in rows), text_field, path, skipped)
+def _rows(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
+    def good() -> Iterator[dict]:
+        for _, row in rows(path, text_field or "text"):
+            if isinstance(row, dict):
+                yield row
+            else:
+                skipped["undecodable" if row == UNDECODABLE else "broken"] += 1
+
+    return from_rows(good(), text_field, path, skipped)
 
 
-def jsonl_rows(path: Path, bad: Bad, bare: str = "text") -> Iterator[tuple[int, dict]]:
-    """(line, row) of JSON lines; a bare string is a row with the one field `bare`."""
+def rows(path: Path, bare: str = "text") -> Iterator[tuple[int, dict | str]]:
+    """The rows of JSON lines or of a table, each with its line; instead of one that cannot be used, why."""
+    return _json_rows(path, bare) if format_of(path) == ".jsonl" else _table_rows(path)
+
+
+def _json_rows(path: Path, bare: str) -> Iterator[tuple[int, dict | str]]:
+    """A bare string is a row with the one field `bare`."""
     with open_bytes(path) as stream:
         for line, raw in enumerate(stream, 1):
-            if line == 1:
-                raw = raw.removeprefix(BOM)
+            raw = raw.removeprefix(BOM)
             if not raw.strip():
                 continue
             try:
                 row = json.loads(raw.decode("utf-8"))
             except UnicodeDecodeError:
-                bad(line, "undecodable")
+                yield line, UNDECODABLE
             except (ValueError, RecursionError):
-                bad(line, "broken")
+                yield line, "no JSON object"
             else:
                 row = {bare: row} if isinstance(row, str) else row
-                if isinstance(row, dict):
-                    yield line, row
-                else:
-                    bad(line, "broken")
+                yield line, row if isinstance(row, dict) else "no JSON object"
 
 
-def _table(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
-    return from_rows((row for _, row in table_rows(path, _counting(skipped))), text_field, path, skipped)
-
-
-def table_rows(path: Path, bad: Bad) -> Iterator[tuple[int, dict]]:
-    """(line, row) of CSV as spreadsheets write it; in TSV a quote is an ordinary character unless it wraps a
-    whole field. Undecodable bytes come as lone surrogates."""
+def _table_rows(path: Path) -> Iterator[tuple[int, dict | str]]:
+    """CSV as spreadsheets write it; in TSV a quote is an ordinary character unless it wraps a whole field.
+    Undecodable bytes come as lone surrogates."""
     tabs = format_of(path) == ".tsv"
     csv.field_size_limit(2**31 - 1)  # the default ends at 131,072 characters
     with io.TextIOWrapper(open_bytes(path), "utf-8-sig", errors="surrogateescape", newline="") as stream:
@@ -199,24 +213,15 @@ def table_rows(path: Path, bad: Bad) -> Iterator[tuple[int, dict]]:
         while True:
             try:
                 row = next(table, None)
-            except csv.Error:
-                bad(table.line_num, "broken")
+            except csv.Error as error:
+                yield table.line_num, f"broken: {error}"
                 continue
             if row is None:
                 return
             if row and len(row) != len(header):
-                bad(table.line_num, f"{len(row)} columns, the header has {len(header)}")
+                yield table.line_num, f"{len(row)} columns, the header has {len(header)}"
             elif row:
                 yield table.line_num, dict(zip(header, map(_unquote, row) if tabs else row, strict=True))
-
-
-def _counting(skipped: Counter) -> Bad:
-    """Bad lines are counted and left out."""
-
-    def count(line: int, reason: str) -> None:
-        skipped[reason if reason == "undecodable" else "broken"] += 1
-
-    return count
 
 
 class _Tabs(csv.excel_tab):
@@ -232,23 +237,19 @@ def _parquet(path: Path, text_field: str | None, skipped: Counter) -> Iterator[s
     import pyarrow.parquet as parquet
 
     with parquet.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        if text_field is None:
-            head = next(file.iter_batches(PEEK), None)
-            text_field = guess_field(head.to_pylist() if head else [], None, path, names)
-        elif text_field not in names:
-            guess_field([], text_field, path, names)
-        for batch in file.iter_batches(1000, columns=[text_field]):
-            for cell in batch.column(0):
+        head = next(file.iter_batches(PEEK), None) if text_field is None else None
+        field = guess_field(head.to_pylist() if head else [], text_field, path, file.schema_arrow.names)
+
+        def cells() -> Iterator[dict]:
+            for cell in (
+                cell for batch in file.iter_batches(1000, columns=[field]) for cell in batch.column(0)
+            ):
                 try:
-                    text = as_text(cell.as_py())
+                    yield {field: cell.as_py()}
                 except UnicodeDecodeError:
                     skipped["undecodable"] += 1
-                    continue
-                if text is None:
-                    skipped["empty"] += 1
-                else:
-                    yield text
+
+        yield from from_rows(cells(), field, path, skipped)
 
 
-READERS = {".txt": _text, ".jsonl": _jsonl, ".csv": _table, ".tsv": _table, ".parquet": _parquet}
+READERS = {".txt": _text, ".jsonl": _rows, ".csv": _rows, ".tsv": _rows, ".parquet": _parquet}

@@ -6,9 +6,9 @@ V entries in the vocabulary, S sentences, D documents.
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,6 @@ from ptm_explore.text.corpora import Corpus
 from ptm_explore.text.sentences import sentences
 from ptm_explore.text.tokenizers import Tokenizer
 
-__all__ = ["Splits", "Store", "cache_folder", "sentences", "tokenise", "train_tokenizer"]
-
 FORMAT = 1  # of the files; another number makes another cache entry
 HELDOUT_SHARE = 50  # one document in so many is held out, by the hash of its text
 HELDOUT = 500_000  # tokens; further documents to hold out are dropped, so that none can be in both splits
@@ -29,7 +27,7 @@ BATCH = 500_000  # characters read before they are tokenised
 SENTENCES = 4_000  # tokenised at a time
 TOKENIZER_TEXT = {"wordpiece": 20_000_000, "bpe": 20_000_000, "unigram": 5_000_000}  # characters to train on
 SIDES = ("train", "heldout")
-Progress = Callable[[int, str], None]
+Progress = Callable[[int, str], None] | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,7 @@ class Store:
         begins = np.asarray(self.sentences)[self.documents]  # (D + 1,) first token of each document
         found, first = [], 0
         while first < self.n_documents:
-            last = int(np.searchsorted(begins, begins[first] + size, side="right")) - 1
-            last = max(last, first + 1)
+            last = max(int(np.searchsorted(begins, begins[first] + size, side="right")) - 1, first + 1)
             found.append((first, last))
             first = last
         return found
@@ -81,7 +78,7 @@ def tokenise(
     tokenizer: Tokenizer,
     cache: str | Path | None = None,
     limit: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Splits:
     """The corpus as token ids, tokenised once and then read from the cache folder.
 
@@ -111,13 +108,12 @@ def train_tokenizer(
     cache: str | Path | None = None,
 ) -> Tokenizer:
     """`Tokenizer.train` on the beginning of the corpus (20 million characters, Unigram 5), then cached."""
-    key = digest(
-        "tokenizer", FORMAT, TOKENIZER_TEXT.get(kind), corpus.key, kind, vocab_size, style, lowercase
-    )
+    size = TOKENIZER_TEXT.get(kind)
+    key = digest("tokenizer", FORMAT, size, corpus.key, kind, vocab_size, style, lowercase)
     folder = Path(cache or cache_folder()) / f"tokenizer-{key}"
     if not _loads(folder):
         with building(folder, _loads) as temporary:
-            texts = _first(corpus.documents(), TOKENIZER_TEXT.get(kind, 0))
+            texts = _first(corpus.documents(), size or 0)
             Tokenizer.train(texts, kind, vocab_size, lowercase, style).save(temporary)
     return Tokenizer.load(folder)
 
@@ -131,42 +127,38 @@ def _first(texts: Iterable[str], characters: int) -> Iterator[str]:
 
 
 def _loads(folder: Path) -> bool:
-    try:
+    with suppress(PtmError):
         return Tokenizer.find(folder) is not None
-    except PtmError:
-        return False
+    return False
 
 
 class _Side:
     """One split being written to disk, document by document."""
 
     def __init__(self, folder: Path, name: str, dtype: np.dtype, vocab_size: int, stack: ExitStack):
-        self.counts = np.zeros(vocab_size, np.int64)
-        self.tokens = self.sentences = self.documents = 0
-        self._dtype, self._counts_file = dtype, folder / f"{name}.counts"
-        self._files = {
-            part: stack.enter_context((folder / f"{name}.{part}").open("wb"))
-            for part in ("tokens", "sentences", "documents")
-        }
-        for part in ("sentences", "documents"):
-            self._files[part].write(np.zeros(1, np.int64).tobytes())
+        self.counts, self._dtype = np.zeros(vocab_size, np.int64), dtype
+        files = {field.name: folder / f"{name}.{field.name}" for field in fields(Store)}
+        self._files = {part: stack.enter_context(path.open("wb")) for part, path in files.items()}
+        self.entries = dict.fromkeys(files, 0)  # how many are in each file
+        self._write("sentences", [0])
+        self._write("documents", [0])
+
+    def _write(self, part: str, values: Sequence[int] | np.ndarray) -> None:
+        self._files[part].write(np.asarray(values, self._dtype if part == "tokens" else np.int64).tobytes())
+        self.entries[part] += len(values)
 
     def add(self, document: "_Document") -> None:
-        self._files["tokens"].write(document.tokens.astype(self._dtype).tobytes())
-        self._files["sentences"].write((self.tokens + np.cumsum(document.lengths)).tobytes())
+        self._write("sentences", self.entries["tokens"] + np.cumsum(document.lengths))
+        self._write("tokens", document.tokens)
+        self._write("documents", [self.entries["sentences"] - 1])
         self.counts += np.bincount(document.tokens, minlength=len(self.counts))
-        self.tokens += len(document.tokens)
-        self.sentences += len(document.lengths)
-        self.documents += 1
-        self._files["documents"].write(np.array([self.sentences], np.int64).tobytes())
 
     def finish(self) -> dict[str, int]:
         """The number of entries in each file."""
+        self._write("counts", self.counts)
         for file in self._files.values():
             file.close()  # raises here, not later, if the disk is full
-        self._counts_file.write_bytes(self.counts.tobytes())
-        entries = {"tokens": self.tokens, "sentences": self.sentences + 1, "documents": self.documents + 1}
-        return entries | {"counts": len(self.counts)}
+        return self.entries
 
 
 class _Document(NamedTuple):
@@ -183,9 +175,7 @@ class _Document(NamedTuple):
         return self.cut(0, int(np.searchsorted(np.cumsum(self.lengths), room, side="right")))
 
 
-def _build(
-    folder: Path, corpus: Corpus, tokenizer: Tokenizer, limit: int | None, progress: Progress | None
-) -> None:
+def _build(folder: Path, corpus: Corpus, tokenizer: Tokenizer, limit: int | None, progress: Progress) -> None:
     dtype = np.dtype(np.uint16 if tokenizer.vocab_size < 2**16 else np.uint32)
     with ExitStack() as stack:
         sides = {name: _Side(folder, name, dtype, tokenizer.vocab_size, stack) for name in SIDES}
@@ -197,7 +187,7 @@ def _build(
             fitting = document if limit is None else document.within(limit - total)
             if side in waiting and len(fitting.lengths):
                 sides[side].add(waiting.pop(side))
-            room = HELDOUT - sides["heldout"].tokens if side == "heldout" else len(fitting.tokens)
+            room = HELDOUT - sides["heldout"].entries["tokens"] if side == "heldout" else len(fitting.tokens)
             if len((kept := fitting.within(room)).lengths):
                 waiting[side] = kept
                 total += len(kept.tokens)
@@ -206,11 +196,11 @@ def _build(
             if len(fitting.lengths) < len(document.lengths):
                 break
         for side, other in (SIDES, SIDES[::-1]):
-            if side in waiting and other not in waiting and not sides[other].documents:
-                waiting = _shared(waiting[side], side, sides[side].sentences)
+            if side in waiting and other not in waiting and not sides[other].entries["tokens"]:
+                waiting = _shared(waiting[side], side, sides[side].entries["sentences"] - 1)
         for name, document in waiting.items():
             sides[name].add(document)
-        if not all(side.documents for side in sides.values()):
+        if not all(side.entries["tokens"] for side in sides.values()):
             raise PtmError(_too_small(corpus, limit))
         entries = {name: side.finish() for name, side in sides.items()}
     (folder / "meta.json").write_text(json.dumps({"dtype": dtype.name, "entries": entries}), "utf-8")
@@ -263,11 +253,9 @@ def _documents(texts: list[str], tokenizer: Tokenizer) -> Iterator[_Document]:
         lengths.append(np.fromiter(map(len, ids), np.int64, len(ids)))
         tokens.append(np.fromiter(itertools.chain.from_iterable(ids), np.int64, int(lengths[-1].sum())))
     whole = _Document(np.concatenate(tokens), np.concatenate(lengths))
-    first = 0
-    for part in parts:
-        document = whole.cut(first, first + len(part))
+    for first, last in itertools.pairwise(itertools.accumulate(map(len, parts), initial=0)):
+        document = whole.cut(first, last)
         yield document._replace(lengths=document.lengths[document.lengths > 0])
-        first += len(part)
 
 
 def _open(folder: Path) -> Splits | None:

@@ -2,27 +2,17 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ptm_explore.errors import PtmError
-from ptm_explore.text.readers import PREFERRED
+from ptm_explore.text.readers import PREFERRED, encodable
 from ptm_explore.text.task_files import refuse
 
 # Well-known names of columns, in lower case, the likeliest first.
-PAIRS = (
-    ("premise", "hypothesis"),
-    ("sentence1", "sentence2"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("text1", "text2"),
-    ("text_a", "text_b"),
-    ("text", "pair"),
-)
-LABELS = (
-    *("label", "labels", "class", "category", "intent", "sentiment", "polarity", "gold_label", "target"),
-    *("score", "rating", "stars", "y"),
-)
+PAIRS = """premise hypothesis, sentence1 sentence2, question1 question2, question sentence, text1 text2,
+    text_a text_b, text pair"""
+LABELS = "label labels class category intent sentiment polarity gold_label target score rating stars y"
 TAGS = ("tags", "ner_tags", "pos_tags", "upos", "labels")
 PHENOMENA = ("uid", "phenomenon", "linguistics_term", "label")
 IDS = ("id", "guid", "sent_id", "qid", "idx")
@@ -51,89 +41,66 @@ class Reader:
         for key in record.keys() & {"text", "pair"}:
             if not isinstance(record[key], str) or not record[key].strip():
                 refuse(place, f"{key} is {record[key]!r}; give a string that is not empty")
-            if not _encodable(record[key]):
+            if not encodable(record[key]):
                 refuse(place, f"{key} has bytes that are not UTF-8")
-        identity = next((row[name] for name in IDS if row.get(name) is not None), None)
-        if identity is not None:
-            record["id"] = str(identity)
-        if row.get("rationale"):
-            spans = row["rationale"]
+        given = [str(row[name]) for name in IDS if row.get(name) is not None]
+        record |= {"id": given[0]} if given else {}
+        if spans := row.get("rationale"):
             record["rationale"] = [_inside(place, a, b, record["text"], "rationale") for a, b in spans]
         return record
 
     def _guess(self, place: str, row: dict) -> None:
         """Decides by the keys of a row what its parts are."""
-        names = {str(name).lower(): name for name in row}
+        names, there = {str(name).lower(): name for name in row}, ", ".join(map(str, row))
         for what, column in self.asked.items():
             if column is not None and column not in row and "tokens" not in row:
-                refuse(place, f"no column {column!r} for {what}=; there are {_listed(row)}")
-        label = self.asked["label"] if self.asked["label"] in row else None
+                refuse(place, f"no column {column!r} for {what}=; there are {there}")
+        text, pair, label = self.asked.values()
         if {"sentence_good", "sentence_bad"} <= row.keys():
             label = label or _first(PHENOMENA, names)
-            self._settle("minimal_pair", good="sentence_good", bad="sentence_bad", label=label)
-            self._make = lambda place, row: {
-                "text": row.get("sentence_good"),
-                "pair": row.get("sentence_bad"),
-                "label": str(row.get(label, "all")),
-            }
+            self._settle("minimal_pair", _minimal, good="sentence_good", bad="sentence_bad", label=label)
         elif {"question", "context", "answers"} <= row.keys():
-            self._settle("span", text="question", pair="context", label="answers")
-            self._make = _span
+            self._settle("span", _span, text="question", pair="context", label="answers")
         elif "tokens" in row:
-            label = label or _first(TAGS, names)
+            label = label if label in row else _first(TAGS, names)
             if label is None:
-                refuse(place, f"tokens without tags; there are {_listed(row)}")
-            self._settle("tagging", text="tokens", label=label)
-            self._make = lambda place, row: tagged(
-                place, row.get("tokens"), row.get(label), row.get("spaces")
-            )
-        elif "spans" in row and (text := self.asked["text"] or _first(PREFERRED, names)):
-            self._settle("tagging", text=text, label="spans")
-            self._make = lambda place, row: self._from_spans(place, row.get(text), row.get("spans"))
-        else:
-            self._guess_columns(place, row, names)
+                refuse(place, f"tokens without tags; there are {there}")
+            self._settle("tagging", tagged, text="tokens", label=label, spaces="spaces")
+        elif "spans" in row and (text or _first(PREFERRED, names)):
+            self._settle("tagging", self._from_spans, text=text or _first(PREFERRED, names), label="spans")
+        else:  # a text, perhaps a second one, and a label
+            if text is None and pair is None:
+                pairs = [two.split() for two in PAIRS.split(",")]
+                known = ((names[one], names[two]) for one, two in pairs if one in names and two in names)
+                text, pair = next(known, (None, None))
+            label = label or _first(LABELS.split(), names, but=(text, pair))
+            rest = [name for key, name in names.items() if key not in (*IDS, "split")]
+            text = text or _first(PREFERRED, names, but=(pair, label)) or _only(rest, but=(pair, label))
+            label = label or _only(rest, but=(text, pair))
+            if text is None or label is None:
+                what = f"cannot tell which column holds {'the text' if text is None else 'the label'}"
+                advice = "Say so: ptm.task(path, text=..., label=...)"
+                refuse(place, f"{what}; there are {there}. {advice}")
+            self._settle(None, _plain, text=text, pair=pair, label=label)
 
-    def _guess_columns(self, place: str, row: dict, names: dict[str, Any]) -> None:
-        """A text, perhaps a second one, and a label."""
-        text, pair, label = self.asked.values()
-        if text is None and pair is None:
-            known = [(names[one], names[two]) for one, two in PAIRS if one in names and two in names]
-            text, pair = known[0] if known else (None, None)
-        label = label or _first(LABELS, names, but=(text, pair))
-        rest = [row_name for key, row_name in names.items() if key not in (*IDS, "split")]
-        rest = [name for name in rest if name not in (text, pair, label)]
-        text = text or _first(PREFERRED, names, but=(pair, label)) or (rest[0] if len(rest) == 1 else None)
-        rest = [name for name in rest if name != text]
-        label = label or (rest[0] if len(rest) == 1 else None)
-        if text is None or label is None:
-            missing = "the text" if text is None else "the label"
-            refuse(
-                place,
-                f"cannot tell which column holds {missing}; there are {_listed(row)}. "
-                "Say so: ptm.task(path, text=..., label=...)",
-            )
-        self._settle(None, text=text, pair=pair, label=label)
-        self._make = lambda place, row: {
-            "text": row.get(text),
-            **({"pair": row.get(pair)} if pair else {}),
-            "label": _plain(place, row.get(label)),
-        }
-
-    def _settle(self, kind: str | None, **columns: Any) -> None:
+    def _settle(self, kind: str | None, make: Callable[..., dict], **columns: Any) -> None:
+        """All rows are of this kind; `make` is given the place of each and what it has in these columns."""
         if kind and self.kind not in (None, kind):
             raise PtmError(f"{self.name} holds rows for {kind}, not {self.kind}; leave kind out")
         if not kind and self.kind not in (None, "classification", "regression"):
             raise PtmError(f"{self.name} holds a text and a label in each row, nothing for {self.kind}")
         self.kind = self.kind or kind
-        self.columns = ", ".join(f"{what} = {column}" for what, column in columns.items() if column)
+        given = {what: column for what, column in columns.items() if column}
+        self.columns = ", ".join(f"{what} = {column}" for what, column in given.items() if what != "spaces")
+        self._make = lambda place, row: make(place, **{what: row.get(given[what]) for what in given})
 
-    def _from_spans(self, place: str, text: Any, spans: Any) -> dict:
+    def _from_spans(self, place: str, text: Any, label: Any) -> dict:
         """Character spans as tags of the words that they touch."""
-        if not isinstance(text, str) or not isinstance(spans, list):
-            refuse(place, f"a text and a list of spans, not {type(text).__name__} and {type(spans).__name__}")
+        if not isinstance(text, str) or not isinstance(label, list):
+            refuse(place, f"a text and a list of spans, not {type(text).__name__} and {type(label).__name__}")
         words = [list(word.span()) for word in WORD.finditer(text)]
         tags = ["O"] * len(words)
-        for span in spans:
+        for span in label:
             if not isinstance(span, dict) or not {"start", "end", "label"} <= span.keys():
                 refuse(place, f"a span is {{'start', 'end', 'label'}}, not {span!r}")
             start, end = _inside(place, span["start"], span["end"], text, f"span {span['label']!r}")
@@ -146,19 +113,18 @@ class Reader:
         return {"text": text, "words": words, "label": tags}
 
 
-def tagged(place: str, tokens: Any, tags: Any, spaces: Any = None) -> dict:
+def tagged(place: str, text: Any, label: Any, spaces: Any = None) -> dict:
     """Words as one text, where each stands in it, and their tags; entities as BIO."""
-    if not isinstance(tokens, list) or not isinstance(tags, list) or len(tokens) != len(tags):
-        sizes = [len(x) if isinstance(x, list) else repr(x)[:40] for x in (tokens, tags)]
+    if not isinstance(text, list) or not isinstance(label, list) or len(text) != len(label):
+        sizes = [len(x) if isinstance(x, list) else repr(x)[:40] for x in (text, label)]
         refuse(place, f"{sizes[0]} tokens and {sizes[1]} tags; give two lists of the same length")
-    for n, (token, tag) in enumerate(zip(tokens, tags, strict=True)):
+    words, whole = [], ""
+    for n, (token, tag, space) in enumerate(zip(text, label, spaces or [True] * len(text), strict=True)):
         if not isinstance(token, str) or not token.strip() or not isinstance(tag, str) or not tag:
             refuse(place, f"token {n} is {token!r}, its tag {tag!r}; both are strings that are not empty")
-    words, text = [], ""
-    for token, space in zip(tokens, spaces or [True] * len(tokens), strict=True):
-        words.append([len(text), len(text) + len(token)])
-        text += token + " " * bool(space)
-    return {"text": text.rstrip(), "words": words, "label": bio(tags)}
+        words.append([len(whole), len(whole) + len(token)])
+        whole += token + " " * bool(space)
+    return {"text": whole.rstrip(), "words": words, "label": bio(label)}
 
 
 def bio(tags: list[str]) -> list[str]:
@@ -169,30 +135,29 @@ def bio(tags: list[str]) -> list[str]:
     result, inside = [], ""  # inside: the kind of the entity under way
     for tag in tags:
         how, _, kind = tag.partition("-")
-        if how == "O":
-            inside = ""
-            result.append("O")
-        else:
-            goes_on = how in "IEL" and inside == kind
-            result.append(f"{'I' if goes_on else 'B'}-{kind}")
-            inside = "" if how in "ESLU" else kind
+        goes_on = how in "IEL" and inside == kind
+        result.append("O" if how == "O" else f"{'I' if goes_on else 'B'}-{kind}")
+        inside = "" if how in "ESLUO" else kind
     return result
 
 
-def _span(place: str, row: dict) -> dict:
-    context, answers = row.get("context"), row.get("answers")
-    record = {"text": row.get("question"), "pair": context}
-    if not isinstance(answers, dict) or not {"text", "answer_start"} <= answers.keys():
+def _minimal(place: str, good: Any, bad: Any, label: Any = None) -> dict:
+    return {"text": good, "pair": bad, "label": "all" if label is None else str(label)}
+
+
+def _span(place: str, text: Any, pair: Any, label: Any) -> dict:
+    """A question and what is read, and where the answers stand in that."""
+    if not isinstance(label, dict) or not {"text", "answer_start"} <= label.keys():
         refuse(place, "answers have no 'text' and 'answer_start'")
     spans = []
-    for text, start in zip(answers["text"], answers["answer_start"], strict=True):
-        end = start + len(text) if isinstance(start, int) else None
-        span = _inside(place, start, end, context, "answer")
-        if str(context)[start:end] != text:
-            refuse(place, f"the answer {text!r} does not stand at character {start} of the context")
+    for answer, start in zip(label["text"], label["answer_start"], strict=True):
+        end = start + len(answer) if isinstance(start, int) else None
+        span = _inside(place, start, end, pair, "answer")
+        if str(pair)[start:end] != answer:
+            refuse(place, f"the answer {answer!r} does not stand at character {start} of the context")
         if span not in spans:
             spans.append(span)
-    return record | {"label": spans}
+    return {"text": text, "pair": pair, "label": spans}
 
 
 def _inside(place: str, start: Any, end: Any, text: Any, what: str) -> list[int]:
@@ -202,29 +167,26 @@ def _inside(place: str, start: Any, end: Any, text: Any, what: str) -> list[int]
     return [start, end]
 
 
-def _plain(place: str, label: Any) -> str | float | None:
+def _plain(place: str, label: Any, **texts: Any) -> dict:
     """A class as its name, a number as it is; None where there is no label."""
-    if label is None or (isinstance(label, str) and not label.strip()):
-        return None
     if isinstance(label, str):
-        return label.strip()
-    if isinstance(label, bool | int):
-        return str(label)
-    if isinstance(label, float):
-        return None if math.isnan(label) else label
-    refuse(place, f"label is {label!r:.60}, {type(label).__name__}; give a name or a number")
-
-
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+        label = label.strip() or None
+    elif isinstance(label, bool | int):
+        label = str(label)
+    elif isinstance(label, float):
+        label = None if math.isnan(label) else label
+    elif label is not None:
+        refuse(place, f"label is {label!r:.60}, {type(label).__name__}; give a name or a number")
+    return texts | {"label": label}
 
 
 def _first(wanted: Iterable[str], names: dict[str, Any], but: tuple = ()) -> Any:
     return next((names[name] for name in wanted if name in names and names[name] not in but), None)
 
 
-def _listed(row: dict) -> str:
-    return ", ".join(map(str, row))
+def _only(names: list[Any], but: tuple) -> Any:
+    left = [name for name in names if name not in but]
+    return left[0] if len(left) == 1 else None
 
 
 class Labels:
@@ -233,64 +195,44 @@ class Labels:
     def __init__(self) -> None:
         self.rows = 0
         self.names: dict[Any, dict[str | None, str]] = {}  # label or tag -> split -> where it first stood
-        self.missing: dict[str | None, tuple[int, str]] = {}  # split -> how many, where first
-        self.counts: dict[str | None, int] = {}  # split -> rows
-        self.hidden: list[str] = []  # splits without any label
+        self.missing: dict[str | None, str] = {}  # split without labels -> where that was seen
 
     def see(self, label: Any, split: str | None, place: str) -> None:
         self.rows += 1
-        self.counts[split] = self.counts.get(split, 0) + 1
-        if label is None:
-            n, first = self.missing.get(split, (0, place))
-            self.missing[split] = n + 1, first
         for one in label if isinstance(label, list) else (label,):
-            if isinstance(one, str | float):
+            if one is None or isinstance(one, str | float):
                 self.names.setdefault(one, {}).setdefault(split, place)
 
     def settle(self, name: str, kind: str | None, order: tuple[str, ...]) -> tuple[str, list[str], bool]:
         """The kind, the names in the order of their ids (`order` if given), whether tags are of entities."""
-        for split, (n, place) in self.missing.items():
-            if n < self.counts[split] or split not in ("dev", "test"):
+        self.missing = self.names.pop(None, {})
+        labelled = {split for places in self.names.values() for split in places}
+        for split, place in self.missing.items():
+            if split in labelled or split not in ("dev", "test"):
                 refuse(place, "its label is missing")
-            self.hidden.append(split)
-        names = list(self.names)
-        if kind is None:
-            kind = "regression" if self._numbers() else "classification"
-        if kind == "regression":
-            for label in names:
-                if not _number(label):
-                    refuse(self._first_place(label), f"label {label!r} is no number, as regression needs")
-            return kind, [], False
+        words = [label for label in self.names if not _number(label)]
+        if kind is None:  # labels measure something if they are numbers, and not all of them whole
+            fractions = any(not float(label).is_integer() for label in self.names.keys() - words)
+            kind = "regression" if fractions and len(words) < 0.1 * len(self.names) else "classification"
+        if kind == "regression" and words:
+            what = f"{words[0]!r} is no number, as regression needs; {len(self.names) - len(words)} are"
+            refuse(next(iter(self.names[words[0]].values())), f"label {what}")
         if kind not in ("classification", "tagging"):
             return kind, [], False
-        if kind == "classification" and len(names) > max(MANY, 0.5 * self.rows):
-            raise PtmError(
-                f"{name}: {len(names):,} different labels in {self.rows:,} rows; is this the right column? "
-                "Name it: label=..."
-            )
-        for label, places in self.names.items():
-            if "train" in self.counts and "train" not in places and kind == "classification":
-                known = sorted({str(one) for one, there in self.names.items() if "train" in there})
-                few = ", ".join(known[:12]) + ", ..." * (len(known) > 12)
-                refuse(
-                    next(iter(places.values())), f"label {label!r} does not occur in train, which has {few}"
-                )
-        names = [str(label) for label in names]
+        if kind == "classification":
+            n, known = len(self.names), [str(one) for one, there in self.names.items() if "train" in there]
+            if n > max(MANY, 0.5 * self.rows):
+                asked = "is this the right column? Name it: label=..."
+                raise PtmError(f"{name}: {n:,} different labels in {self.rows:,} rows; {asked}")
+            for label, places in self.names.items():
+                if known and "train" not in places:
+                    few = ", ".join(sorted(known)[:12]) + ", ..." * (len(known) > 12)
+                    what = f"label {label!r} does not occur in train, which has {few}"
+                    refuse(next(iter(places.values())), what)
+        names = list(map(str, self.names))
         ordered = [one for one in order if one in set(names)] if order else sorted(names, key=_natural)
         entities = kind == "tagging" and all(map(ENTITY.fullmatch, ordered)) and len(ordered) > 1
         return kind, ordered, entities
-
-    def _numbers(self) -> bool:
-        """Whether the labels measure something: numbers, and not all of them whole."""
-        numeric = [label for label in self.names if _number(label)]
-        fractions = any(not float(label).is_integer() for label in numeric)
-        if fractions and 0.9 * len(self.names) < len(numeric) < len(self.names):
-            other = next(label for label in self.names if not _number(label))
-            refuse(self._first_place(other), f"label {other!r} is no number; the others are")
-        return fractions and len(numeric) == len(self.names)
-
-    def _first_place(self, label: Any) -> str:
-        return next(iter(self.names[label].values()))
 
 
 def _number(label: Any) -> bool:

@@ -12,25 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ptm_explore.errors import PtmError, unknown
-from ptm_explore.text import task_files
 from ptm_explore.text.cache import building, cache_folder, digest, file_digest
 from ptm_explore.text.metrics import METRICS, Metric, Score, score
-from ptm_explore.text.task_files import SPLIT_OF, SPLITS
+from ptm_explore.text.task_files import SPLIT_OF, SPLITS, find, read
 from ptm_explore.text.task_rows import Labels, Reader
 
-KINDS = ("classification", "regression", "tagging", "span", "minimal_pair")
-METRIC_OF = {
-    "classification": "accuracy",
-    "regression": "spearman",
-    "tagging": "tag_accuracy",
-    "span": "squad_f1",
-    "minimal_pair": "accuracy",
-}
+METRIC_OF = {"classification": "accuracy", "regression": "spearman", "tagging": "tag_accuracy"}
+METRIC_OF |= {"span": "squad_f1", "minimal_pair": "accuracy"}
+KINDS = tuple(METRIC_OF)
+NONE = len(SPLITS)  # the number of no split
 SHARES = (0.8, 0.1, 0.1)  # of an unsplit file, for train, dev and test
 
 
@@ -50,15 +45,17 @@ class Example:
     pair: str | None = None
     label: Any = None
     words: tuple[tuple[int, int], ...] | None = None  # characters of each word of `text`
-    rationale: tuple[tuple[int, int], ...] | None = (
-        None  # characters of `text` that carry the label, if known
-    )
+    rationale: tuple[tuple[int, int], ...] | None = None  # those that carry the label, if known
     id: str | None = None
 
     @property
     def tokens(self) -> list[str]:
         """The words of `text` as strings."""
         return [self.text[start:end] for start, end in self.words or ()]
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 class Split(Sequence[Example]):
@@ -77,17 +74,12 @@ class Split(Sequence[Example]):
         return len(self.rows)
 
     def __getitem__(self, which):
-        if isinstance(which, slice):
+        if isinstance(which, slice | np.ndarray):
             return Split(self.folder, self.rows[which])
         lines, offsets = self._file
         row = int(self.rows[which])
         found = json.loads(lines[offsets[row] : offsets[row + 1]])
-        for key in ("words", "rationale"):
-            if key in found:
-                found[key] = tuple(map(tuple, found[key]))
-        if isinstance(found.get("label"), list):
-            found["label"] = tuple(tuple(x) if isinstance(x, list) else x for x in found["label"])
-        return Example(**found)
+        return Example(**{key: _tuples(value) for key, value in found.items()})
 
     def __repr__(self) -> str:
         return f"<{len(self):,} examples>"
@@ -95,7 +87,7 @@ class Split(Sequence[Example]):
     def sample(self, n: int, seed: int = 0) -> "Split":
         """At most `n` of them, drawn without replacement."""
         drawn = np.random.default_rng(seed).permutation(len(self.rows))[:n]
-        return Split(self.folder, self.rows[np.sort(drawn)])
+        return self[np.sort(drawn)]
 
 
 @dataclass(frozen=True)
@@ -142,10 +134,9 @@ class Task:
         if self.kind == "regression":
             return float(np.mean(labels))
         if self.kind == "tagging":
-            return Counter(tag for tags in labels for tag in tags).most_common(1)[0][0]
+            labels = [tag for tags in labels for tag in tags]
         if self.kind == "span":
-            answers = (e.pair[slice(*e.label[0])] if e.label else "" for e in source if e.pair is not None)
-            return Counter(answers).most_common(1)[0][0]
+            labels = [e.pair[slice(*e.label[0])] if e.label else "" for e in source if e.pair is not None]
         return Counter(labels).most_common(1)[0][0]
 
     def _constant(self, example: Example) -> Any:
@@ -158,23 +149,18 @@ class Task:
     def few(self, n: int, seed: int = 0) -> "Task":
         """The same task with `n` training examples of each class (classification), or `n` in all."""
         train = self.split("train")
-        order = np.random.default_rng(seed).permutation(len(train))
-        if self.kind != "classification":
-            return replace(self, train=Split(train.folder, train.rows[np.sort(order[:n])]))
-        left = Counter(dict.fromkeys(self.labels, n))
+        taken: Counter[str] = Counter()
         kept = []
-        for i in order:
-            label = train[i].label
-            if left[label] > 0:
-                left[label] -= 1
+        for i in np.random.default_rng(seed).permutation(len(train)):
+            group = train[i].label if self.kind == "classification" else "all"
+            taken[group] += 1
+            if taken[group] <= n:
                 kept.append(i)
-        return replace(self, train=Split(train.folder, train.rows[np.sort(kept)]))
+        return replace(self, train=train[np.sort(np.array(kept, int))])
 
     def __repr__(self) -> str:
-        sizes = ", ".join(
-            f"{name} {len(part):,}" if (part := getattr(self, name)) is not None else f"no {name}"
-            for name in SPLITS
-        )
+        parts = {name: getattr(self, name) for name in SPLITS}
+        sizes = ", ".join(f"no {n}" if part is None else f"{n} {len(part):,}" for n, part in parts.items())
         shown = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
         labels = f", {len(self.labels)} labels ({shown})" if self.labels else ""
         return f"<{self.name}: {self.kind}{labels}; {sizes}; {self.metric.name}; {self.columns}>"
@@ -202,10 +188,9 @@ def task(
     `text`, `pair` and `label` name the columns, which are guessed otherwise. A row says in its column "split"
     where it belongs; a file without any is split by `seed`, equal texts together. Any error in a row is an
     error, with its file and line: nothing is half-read."""
-    if kind is not None and kind not in KINDS:
-        raise unknown("kind of task", kind, KINDS)
-    if metric is not None and metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
+    for what, given, known in (("kind of task", kind, KINDS), ("metric", metric, METRICS)):
+        if given is not None and given not in known:
+            raise unknown(what, given, known)
     opened = _open(str(source), label)
     asked = {"text": text, "pair": pair, "label": label, "kind": kind or opened.kind}
     folder = cache_folder() / f"task-{digest(FORMAT, opened.key, sorted(asked.items()), seed)}"
@@ -214,14 +199,11 @@ def task(
             _write(fresh, opened, Reader(opened.name, **asked), seed)
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     which = np.load(folder / "splits.npy")
-    parts = [Split(folder, np.flatnonzero(which == number)) for number in range(len(SPLITS))]
-    train, dev, test = (part if len(part) else None for part in parts)
-    measure = METRICS[
-        metric or opened.metric or ("entity_f1" if about["entities"] else METRIC_OF[about["kind"]])
-    ]
-    found = Task(
-        opened.name, about["kind"], tuple(about["labels"]), measure, train, dev, test, about["columns"]
-    )
+    splits = [Split(folder, np.flatnonzero(which == number)) for number in range(len(SPLITS))]
+    usual = "entity_f1" if about["entities"] else METRIC_OF[about["kind"]]
+    measure, labels = METRICS[metric or opened.metric or usual], tuple(about["labels"])
+    train, dev, test = (split if len(split) else None for split in splits)
+    found = Task(opened.name, about["kind"], labels, measure, train, dev, test, about["columns"])
     if show:
         print(found)
     return found
@@ -230,8 +212,7 @@ def task(
 FORMAT = 1  # of what `_write` stores
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     name: str
     key: str  # equal keys, equal rows
     rows: Any  # function that yields (split or None, place, row)
@@ -247,14 +228,10 @@ def _open(source: str, tags: str | None) -> _Source:
         from ptm_explore.text import hub
 
         return _Source(source, *hub.open_task(source))
-    files = task_files.find(Path(source).expanduser())
-    # a CoNLL file's column is chosen when it is read
-    conll = [path for path, _ in files if task_files.format_of(path) in (".conll", ".conllu")]
+    files = find(Path(source).expanduser())
 
     def rows() -> Iterator[tuple[str | None, str, dict]]:
-        for path, split in files:
-            for place, row in task_files.read(path, tags if path in conll else None):
-                yield split, place, row
+        return ((split, place, row) for path, split in files for place, row in read(path, tags))
 
     parts = (f"{path.name} {split} {file_digest(path)}" for path, split in files)
     return _Source(Path(source).name, digest("files", *parts), rows)
@@ -266,15 +243,11 @@ def _world(source: str) -> _Source:
     name = source.removeprefix("world:")
     if name not in (*worldglue.TASKS, "pairs"):
         raise unknown("task on the world", name, (*worldglue.TASKS, "pairs"))
-    ours = (
-        Path(world.__file__).parent.glob("*.*"),
-        (Path(str(module.__file__)) for module in (minimal_pairs, worldglue)),
-    )
-    key = digest("world", name, *(path.read_bytes() for paths in ours for path in sorted(paths)))
+    ours = [*sorted(Path(world.__file__).parent.glob("*.*")), minimal_pairs.__file__, worldglue.__file__]
+    key = digest("world", name, *(Path(str(path)).read_bytes() for path in ours))
 
     def rows() -> Iterator[tuple[None, str, dict]]:
-        for number, row in enumerate(worldglue.rows(name), 1):
-            yield None, f"{source}, row {number}", row
+        return ((None, f"{source}, row {n}", row) for n, row in enumerate(worldglue.rows(name), 1))
 
     return _Source(source, key, rows, metric=worldglue.METRICS.get(name), kind=worldglue.KINDS.get(name))
 
@@ -291,10 +264,10 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
                 left_out[split] += 1
                 continue
             example = reader.example(place, row)
-            name = SPLIT_OF[split] if split else None
+            name = SPLIT_OF.get(split or "")
             labels.see(example.get("label"), name, place)
             offsets.append(offsets[-1] + file.write(json.dumps(example).encode() + b"\n"))
-            splits.append(list(SPLITS).index(name) if name else len(SPLITS))
+            splits.append(SPLITS.index(name) if name else NONE)
             group = (example["pair"],) if reader.kind == "span" else (example["text"], example.get("pair"))
             hashes.append(_hash(seed, *group))
             if "id" in example:
@@ -306,13 +279,16 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
     assigned = np.array(splits)
     note = ""
     if kind == "minimal_pair":  # nothing is learnt from them
-        assigned[assigned == len(SPLITS)] = list(SPLITS).index("test")
-    elif (assigned == len(SPLITS)).all():
-        assigned, note = _divide(np.array(hashes)), f"; split by seed {seed}"
-    elif (assigned == len(SPLITS)).any():
+        assigned[assigned == NONE] = SPLITS.index("test")
+    elif (assigned == NONE).all():
+        # by the rank of a hash: equal texts (questions on one text, too) share it, so none is in two splits
+        distinct, where = np.unique(np.array(hashes), return_inverse=True)
+        assigned = np.searchsorted(np.round(np.cumsum(SHARES) * len(distinct)), where, side="right")
+        note = f"; split by seed {seed}"
+    elif (assigned == NONE).any():
         raise PtmError(f"{source.name}: some rows name their split, others do not")
-    for hidden in labels.hidden:  # a test set whose labels are kept secret is no test set here
-        assigned[assigned == list(SPLITS).index(hidden)] = len(SPLITS)
+    for hidden in labels.missing:  # a test set whose labels are kept secret is no test set here
+        assigned[assigned == SPLITS.index(hidden)] = NONE
         note += f"; {hidden} left out: its labels are hidden"
     if reader.overlapping:
         note += f"; {reader.overlapping} spans left out that overlap others"
@@ -323,28 +299,16 @@ def _write(folder: Path, source: _Source, reader: Reader, seed: int) -> None:
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 
-def _divide(hashes: np.ndarray) -> np.ndarray:
-    """A split for each row by the rank of its hash: equal texts (questions on one text, too) share a hash, so
-    none is in two splits."""
-    distinct, where = np.unique(hashes, return_inverse=True)
-    ends = np.round(np.cumsum(SHARES) * len(distinct))
-    return np.searchsorted(ends, where, side="right")
-
-
 def _hash(*parts: object) -> int:
     return int(digest(*parts)[:16], 16)
 
 
 def _no_id_twice(source: _Source, reader: Reader, ids: array) -> None:
     values, counts = np.unique(np.array(ids), return_counts=True)
-    twice = set(values[counts > 1].tolist())
-    if not twice:
-        return
-    seen: dict[int, str] = {}
-    for split, place, row in source.rows():  # once more, to say where
-        name = SPLIT_OF.get(split or row.get("split") or "")
+    twice, seen = set(values[counts > 1].tolist()), dict[int, str]()
+    for split, place, row in source.rows() if twice else ():  # once more, to say where
         example = reader.example(place, row)
-        key = _hash(name, example.get("id"))
-        if key in twice and key in seen:
+        key = _hash(SPLIT_OF.get(split or row.get("split") or ""), example.get("id"))
+        if key in seen:
             raise PtmError(f"{place}: the id {example['id']!r} was given before, in {seen[key]}")
         seen |= {key: place} if key in twice else {}

@@ -37,16 +37,14 @@ class Labels(Objective):
     kind: str = "classification"
 
     def counts(self, batch):
-        if self.kind == "tagging":
-            return {self.name: int((batch.labels != NONE).sum())}
-        return {self.name: len(batch.labels)}
+        tags = self.kind == "tagging"
+        return {self.name: int((batch.labels != NONE).sum()) if tags else len(batch.labels)}
 
     def loss(self, out, batch):
-        logits = out.task_logits.float()
+        logits = self._logits(out, batch)
         if self.kind == "regression":
             loss = mse_loss(logits.squeeze(-1), batch.labels.float(), reduction="sum")
         elif self.kind == "span":
-            logits = logits.masked_fill(~_real(batch)[:, :, None], -torch.inf)
             loss = cross_entropy(logits, batch.labels, reduction="sum") / 2  # both ends at once: (B, T, 2)
         else:
             logits = logits.flatten(0, -2)
@@ -56,11 +54,16 @@ class Labels(Objective):
     def correct(self, out, batch):
         if self.kind == "regression":
             return {}
-        logits = out.task_logits
-        if self.kind == "span":
-            logits = logits.masked_fill(~_real(batch)[:, :, None], -torch.inf)
-            return {self.name: (logits.argmax(1) == batch.labels).all(1).sum()}
-        return {self.name: (logits.argmax(-1) == batch.labels).sum()}
+        span = self.kind == "span"
+        right = self._logits(out, batch).argmax(1 if span else -1) == batch.labels
+        return {self.name: (right.all(1) if span else right).sum()}
+
+    def _logits(self, out, batch):
+        """Those of an answer's ends (B, T, 2) are minus infinity in the padding."""
+        logits = out.task_logits.float()
+        if self.kind != "span" or batch.attention_mask is None:
+            return logits
+        return logits.masked_fill(~batch.attention_mask[:, :, None], -torch.inf)
 
     def headline(self, metrics):
         share = accuracy(metrics, self.name)
@@ -69,32 +72,22 @@ class Labels(Objective):
         return f"held-out error {metrics['heldout_loss']:.3f}" if "heldout_loss" in metrics else ""
 
 
-def _real(batch: Batch) -> torch.Tensor:
-    ids = batch.input_ids
-    return torch.ones_like(ids, dtype=torch.bool) if batch.attention_mask is None else batch.attention_mask
-
-
 class Examples:
     """Rows of a split without end, shuffled anew each epoch, reproducible by seed; tokens are made when
     asked for, so memory does not grow with the data. `position` says where it stands, as `Stream`'s does."""
 
     def __init__(self, split: Split, framer: Framer, seed: int):
         self.split, self.framer, self.seed = split, framer, seed
-        self.position = {"epoch": 0, "row": 0, "seen": 0}
+        self.position = {"seen": 0}
 
     def take(self, n: int) -> tuple[list[Row], range]:
-        p, chosen = self.position, list[int]()
-        while len(chosen) < n:
-            order = np.random.default_rng([self.seed, p["epoch"]]).permutation(len(self.split))
-            part = order[p["row"] : p["row"] + n - len(chosen)]
-            chosen += part.tolist()
-            p["row"] += len(part)
-            if p["row"] >= len(order):
-                p["row"], p["epoch"] = 0, p["epoch"] + 1
-        rng = np.random.default_rng([self.seed, p["seen"]])
-        p["seen"] += n
-        rows = self.framer.rows([self.split[i] for i in chosen], rng)
-        return rows, range(p["seen"] - n, p["seen"])
+        seen, size, chosen = self.position["seen"], len(self.split), list[int]()
+        for epoch in range(seen // size, (seen + n - 1) // size + 1):
+            order = np.random.default_rng([self.seed, epoch]).permutation(size)
+            chosen += order[max(seen - epoch * size, 0) : seen + n - epoch * size].tolist()
+        self.position = {"seen": seen + n}
+        rng = np.random.default_rng([self.seed, seen])
+        return self.framer.rows([self.split[i] for i in chosen], rng), range(seen, seen + n)
 
 
 def finetune(
@@ -121,9 +114,8 @@ def finetune(
     `clf.evaluate("test")` gives the score."""
     data = task if isinstance(task, Task) else open_task(task, show=show)
     if data.kind not in HEAD_OF:
-        raise PtmError(
-            f"{data.name} is for judging models as they are ({data.kind}); nothing is learnt from it"
-        )
+        purpose = f"for judging models as they are ({data.kind})"
+        raise PtmError(f"{data.name} is {purpose}; nothing is learnt from it")
     if train not in ("all", "head"):
         raise unknown("part to train, train =", train, ("all", "head"))
     examples = data.split("train")
@@ -132,26 +124,14 @@ def finetune(
     net = _network(model, data, changes.get("dropout"), seed)
     if train == "head":
         net.body.requires_grad_(False)
-    goal = Labels(kind=data.kind)
-    trainer = Trainer(
-        net=net,
-        objective=goal,
-        tokenizer=model.tokenizer,
-        stream=Examples(examples, framer, seed),
-        heldout=[] if data.dev is None else _heldout(data.dev, framer, model.tokenizer),
-        baseline={},
-        budget=_budget(budget, len(examples), schedule.batch).scaled(),
-        schedule=schedule,
-        seed=seed,
-        precision=precision,
-        cpu=cpu,
-        folder=None if out is None else Path(out).expanduser(),
-        save_every=save_every,
-        resume=resume,
-        identity={"task": data.name, "examples": len(examples), "seed": seed, "train": train},
-        show=show,
-        title=data.name,
-    )
+    goal, stream = Labels(kind=data.kind), Examples(examples, framer, seed)
+    heldout = [] if data.dev is None else _heldout(data.dev, framer, model.tokenizer)
+    steps = _budget(budget, len(examples), schedule.batch).scaled()
+    trainer = Trainer(net, goal, model.tokenizer, stream, heldout, {}, steps, schedule, seed)
+    trainer.precision, trainer.cpu, trainer.show, trainer.title = precision, cpu, show, data.name
+    trainer.folder = None if out is None else Path(out).expanduser()
+    trainer.save_every, trainer.resume = save_every, resume
+    trainer.identity = {"task": data.name, "examples": len(examples), "seed": seed, "train": train}
     card = {
         "task": data.name, "metric": data.metric.name, "length": schedule.length, "train": train,
         "seed": seed, "budget": str(budget), "schedule": asdict(schedule), "hf": _hf_labels(data),
@@ -183,35 +163,28 @@ def _schedule(model: Model, changes: dict[str, Any]) -> Schedule:
         raise unknown("setting", name, [*known, "dropout"])
     schedule = replace(usual, **{name: value for name, value in changes.items() if name in known})
     if not 1 <= schedule.length <= c.max_len or schedule.batch < 1:
+        given = f"length={schedule.length}, batch={schedule.batch}"
         raise PtmError(
-            f"length={schedule.length}, batch={schedule.batch}: this model reads 1 to {c.max_len} tokens, "
-            "and a step takes at least one row"
+            f"{given}: this model reads 1 to {c.max_len} tokens, and a step takes at least one row"
         )
     return schedule
 
 
 def _network(model: Model, data: Task, dropout: float | None, seed: int) -> Network:
     """A network with the task's head, new, and the weights of the model where it has them."""
-    config = (
-        model.config if dropout is None else replace(model.config, dropout=dropout, attention_dropout=dropout)
-    )
+    changes = {} if dropout is None else {"dropout": dropout, "attention_dropout": dropout}
+    config = replace(model.config, **changes)
     outputs = 1 if data.kind == "regression" else len(data.labels)
     net = build(model.family, config, (HEAD_OF[data.kind],), outputs, seed=seed)
-    known = {
-        name: tensor
-        for name, tensor in model.net.state_dict().items()
-        if name.startswith(("body.", "pooler."))
-    }
-    net.load_state_dict({**net.state_dict(), **{n: t for n, t in known.items() if n in net.state_dict()}})
+    known = {n: t for n, t in model.net.state_dict().items() if n.startswith(("body.", "pooler."))}
+    net.load_state_dict({name: known.get(name, tensor) for name, tensor in net.state_dict().items()})
     return net
 
 
 def _heldout(dev: Split, framer: Framer, tokenizer: Tokenizer) -> list[Batch]:
     rows = framer.rows(list(dev.sample(HELDOUT)), np.random.default_rng(12345))
-    return [
-        collate(rows[at : at + 64], tokenizer, range(at, min(at + 64, len(rows))))
-        for at in range(0, len(rows), 64)
-    ]
+    numbers = range(len(rows))
+    return [collate(rows[at : at + 64], tokenizer, numbers[at : at + 64]) for at in numbers[::64]]
 
 
 def _budget(budget: str | Budget, examples: int, batch: int) -> Budget:
@@ -225,10 +198,7 @@ def _hf_labels(data: Task) -> dict[str, Any]:
     """What config.json says of the labels."""
     if data.kind == "span":
         return {}
-    names = data.labels or ("LABEL_0",)
-    labels = {
-        "id2label": {str(number): name for number, name in enumerate(names)},
-        "label2id": {name: number for number, name in enumerate(names)},
-    }
+    ids = {name: number for number, name in enumerate(data.labels or ("LABEL_0",))}
+    labels: dict[str, Any] = {"id2label": {str(n): name for name, n in ids.items()}, "label2id": ids}
     kinds = {"regression": "regression", "classification": "single_label_classification"}
     return labels | ({"problem_type": kinds[data.kind]} if data.kind in kinds else {})
