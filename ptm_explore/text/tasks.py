@@ -132,7 +132,7 @@ class Task:
         source = self.split(self.judged) if self.train is None else self.train
         labels = [example.label for example in source]
         if self.kind == "regression":
-            return float(np.mean(labels))
+            return float(np.mean(np.array(labels, float)))
         if self.kind == "tagging":
             labels = [tag for tags in labels for tag in tags]
         if self.kind == "span":

@@ -110,6 +110,9 @@ class TestMajority:
         assert t.kind == "regression"
         assert t.metric.name == "spearman"
         assert t.majority.value == 0
+        table = tmp_path / "a.csv"
+        table.write_text("text,score\n" + "".join(f"t{i},{i / 10}\n" for i in range(40)))
+        assert opened(table).majority.value == 0
 
     def test_spans_by_the_commonest_answer_or_the_first_word(self, tmp_path):
         def row(context, answer, split):
