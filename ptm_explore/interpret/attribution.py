@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,19 @@ class Attribution:
     baseline: float  # of the text with every ordinary token replaced by the baseline
     delta: float | None  # the sum of the scores - (score - baseline), where the method promises 0
     seconds: float
-    comprehensiveness: float  # by how much the probability falls as the words with the highest scores go
-    random: tuple[float, float]  # between which lie 95 % of what random words do
     groups: list[list[int]] = field(repr=False)  # the tokens of each word
+    goal: Goal = field(repr=False)  # what is explained
+
+    @cached_property
+    def comprehensiveness(self) -> float:
+        """By how much the probability falls as the words with the highest scores go; see `Goal`."""
+        best_first = self.word_scores[self.goal.ordinary].argsort(descending=True)
+        return float(self.goal.comprehensiveness(best_first[None]))
+
+    @property
+    def random(self) -> tuple[float, float]:
+        """Between which lie 95 % of what random orders of the words do."""
+        return self.goal.by_chance
 
 
 def attribute(
@@ -103,7 +114,6 @@ def explain(
     with torch.no_grad():
         score, without = float(goal()), float(goal(edit={name: lambda _: x0}))
     word_scores = torch.stack([scores[group].sum() for group in goal.groups])
-    best_first = word_scores[goal.ordinary].argsort(descending=True)[None]
     return Attribution(
         method,
         goal.name,
@@ -116,9 +126,8 @@ def explain(
         without,
         float(scores.sum()) - (score - without) if method in COMPLETE else None,
         seconds,
-        float(goal.comprehensiveness(best_first)),
-        goal.by_chance,
         goal.groups,
+        goal,
     )
 
 
