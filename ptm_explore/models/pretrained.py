@@ -241,9 +241,8 @@ def _fill(net: Network, tensors: dict[str, Tensor], layout: Layout, folder: Path
 
 
 def _architecture(net: Network, layout: Layout) -> str:
-    known, heads = layout.architectures, set(net.heads)
-    wanted = heads | ({"pooler"} if getattr(net, "pooler", None) is not None else set())
-    return next((name for parts, name in known.items() if set(parts) == wanted), next(iter(known.values())))
+    pooler = {"pooler"} if getattr(net, "pooler", None) is not None else set()
+    return layout.architectures.get(frozenset(net.heads) | pooler, layout.architectures[frozenset()])
 
 
 def _read_json(path: Path) -> dict:
