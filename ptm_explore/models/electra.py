@@ -21,8 +21,8 @@ from ptm_explore.layers.blocks import ACTIVATIONS
 from ptm_explore.layers.taps import Taps, tap
 from ptm_explore.layers.taps import at as scope
 from ptm_explore.models.bert import Bert, BertBody, BertConfig
-from ptm_explore.models.heads import ClassificationHead, Output, select
-from ptm_explore.models.network import Network
+from ptm_explore.models.heads import Output, select
+from ptm_explore.models.network import LARGE, Network
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,9 @@ class ElectraConfig(BertConfig):
 
 
 PRESETS = {
-    "electra-small": ElectraConfig(
-        d_model=256, n_heads=4, d_ff=1024, max_len=512, d_embedding=128, generator_size=1 / 4
-    ),
+    "electra-small": ElectraConfig(d_model=256, n_heads=4, d_ff=1024, d_embedding=128, generator_size=1 / 4),
     "electra-base": ElectraConfig(),
-    "electra-large": ElectraConfig(
-        d_model=1024, n_layers=24, n_heads=16, d_ff=4096, d_embedding=1024, generator_size=1 / 4
-    ),
+    "electra-large": ElectraConfig(**LARGE, d_embedding=1024, generator_size=1 / 4),
 }
 
 
@@ -89,6 +85,7 @@ class Electra(Bert):
     config_class = ElectraConfig
     body_class = ElectraBody
     pooled = frozenset()
+    classifier = "gelu"
     config: ElectraConfig
     body: ElectraBody
 
@@ -98,11 +95,6 @@ class Electra(Bert):
         self.generator = Electra(config.generator, ("mlm",)) if "generator" in heads else None
         if self.generator is not None and config.tied:
             del self.generator.body.embeddings  # a tied table is registered once, with the discriminator
-
-    def make_task_head(self, n_labels: int) -> nn.Module:
-        if self.task == "sequence":
-            return ClassificationHead(self.config.d_model, n_labels, "gelu", self.config.dropout)
-        return super().make_task_head(n_labels)
 
     def forward(self, input_ids, attention_mask=None, segment_ids=None, at=None, taps=None) -> Output:
         out = super().forward(input_ids, attention_mask, segment_ids, at, taps)

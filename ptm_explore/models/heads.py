@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError
@@ -86,6 +86,16 @@ class Pooler(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B D"]:
         return self.dense(hidden[:, 0]).tanh()
+
+
+def last_state(
+    hidden: Float[Tensor, "B T D"], attention_mask: Bool[Tensor, "B S"] | None
+) -> Float[Tensor, "B D"]:
+    """The state of each text's last token, padding apart."""
+    B, T, _ = hidden.shape
+    steps = torch.arange(T, device=hidden.device).expand(B, T)
+    last = (steps if attention_mask is None else steps * attention_mask[:, -T:]).amax(1)  # (B,)
+    return hidden[torch.arange(B, device=last.device), last]
 
 
 class ClassificationHead(nn.Module):
