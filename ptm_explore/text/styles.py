@@ -48,12 +48,12 @@ _GPT2 = _roles("bos=<|endoftext|> eos=<|endoftext|>")
 _ROBERTA = _roles("bos=<s> pad=<pad> eos=</s> unk=<unk> mask=<mask> cls=<s> sep=</s>")
 _XLNET = _roles("unk=<unk> bos=<s> eos=</s> cls=<cls> sep=<sep> pad=<pad> mask=<mask>")
 
+_ENDS = ("<eod>", "<eop>")  # of document and paragraph
+
 # templates of one text and of two
 _CLS_FIRST = ("[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
 _CLS_LAST = ("$A:0 <sep>:0 <cls>:2", "$A:0 <sep>:0 $B:1 <sep>:1 <cls>:2")
 _ONE_SEGMENT = ("<s>:0 $A:0 </s>:0", "<s>:0 $A:0 </s>:0 </s>:0 $B:0 </s>:0")  # and two separators
-
-_ENDS = ("<eod>", "<eop>")
 
 STYLES = {
     "bert": Style("wordpiece", "BertTokenizer", True, _BERT, *_CLS_FIRST),
@@ -132,15 +132,11 @@ def train(
         raise PtmError("a tokenizer needs text to learn from; all the texts given are empty")
     if kind != "bpe":  # bytes need no alphabet
         texts = _without_rare(texts, vocab_size // 4)
-    learn, blank = {
-        "wordpiece": (_wordpiece, models.WordPiece()),
-        "bpe": (_bpe, models.BPE()),
-        "unigram": (_unigram, models.Unigram()),
-    }[kind]
+    blank = {"wordpiece": models.WordPiece, "bpe": models.BPE, "unigram": models.Unigram}[kind]()
+    learn = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram}[kind]
     options = {"vocab_size": vocab_size, "special_tokens": family.specials, "show_progress": False}
-    model = learn(
-        texts, pipeline(blank, kind, lowercase), family.roles.get("unk", family.specials[0]), options
-    )
+    unk = family.roles.get("unk", family.specials[0])
+    model = learn(texts, pipeline(blank, kind, lowercase), unk, options)
     backend = finish(pipeline(model, kind, lowercase), family)
     if backend.get_vocab_size() > vocab_size:
         raise PtmError(
