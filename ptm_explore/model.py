@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptm_explore.errors import PtmError
 from ptm_explore.layers.attention import Cache
@@ -40,18 +40,10 @@ class Model:
         history: list[dict] | None = None,
         card: dict | None = None,
     ):
-        self.net, self.recipe = net.eval(), recipe
+        self.net, self.body, self.config, self.recipe = net.eval(), net.body, net.config, recipe
         self.history, self.card = history or [], card or {}
         self.family = next(name for name, cls in FAMILIES.items() if type(net) is cls)
         self._tokenizer = tokenizer
-
-    @property
-    def body(self) -> nn.Module:
-        return self.net.body
-
-    @property
-    def config(self):
-        return self.net.config
 
     @property
     def device(self) -> torch.device:

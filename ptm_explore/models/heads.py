@@ -99,12 +99,13 @@ def last_state(
 
 
 class ClassificationHead(nn.Module):
-    """A hidden layer and labels, on the state of one token: where a model has no pre-trained pooler."""
+    """A hidden layer and labels: on the state of one token, where a model has no pre-trained pooler; or on
+    each, to tell which were replaced (ELECTRA)."""
 
     def __init__(self, d_model: int, n_labels: int, activation: str, dropout: float):
         super().__init__()
         self.dense, self.out = nn.Linear(d_model, d_model), nn.Linear(d_model, n_labels)
         self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout)
 
-    def forward(self, state: Float[Tensor, "B D"]) -> Float[Tensor, "B C"]:
+    def forward(self, state: Float[Tensor, "B *T D"]) -> Float[Tensor, "B *T C"]:
         return self.out(self.dropout(self.activation(self.dense(state))))

@@ -29,10 +29,7 @@ class RobertaConfig(BertConfig):
         return self.pad_id + 1
 
 
-PRESETS = {
-    "roberta-base": RobertaConfig(),
-    "roberta-large": RobertaConfig(**LARGE),
-}
+PRESETS = {"roberta-base": RobertaConfig(), "roberta-large": RobertaConfig(**LARGE)}
 
 
 class RobertaEmbeddings(Embeddings):

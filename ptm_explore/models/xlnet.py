@@ -51,10 +51,7 @@ class XlnetConfig(Config):
         return self.n_layers * (content + predicted * query) + predicted * self.head_flops()
 
 
-PRESETS = {
-    "xlnet-base": XlnetConfig(),
-    "xlnet-large": XlnetConfig(**LARGE),
-}
+PRESETS = {"xlnet-base": XlnetConfig(), "xlnet-large": XlnetConfig(**LARGE)}
 
 
 class XlnetBlock(nn.Module):
