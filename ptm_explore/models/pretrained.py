@@ -59,10 +59,10 @@ def from_hf_config(hf: dict, layout: Layout) -> Config:
     """Our config from the contents of a config.json; what it leaves out has our default."""
     cls = FAMILIES[layout.family].config_class
     values = {ours: hf[theirs] for ours, theirs in layout.fields.items() if hf.get(theirs) is not None}
-    given = values.get("activation")
-    if given is not None and given not in layout.activations:
-        raise unknown("activation in config.json:", given, layout.activations)
-    values |= {"activation": layout.activations[given]} if given else {}
+    if (given := values.get("activation")) is not None:
+        if given not in layout.activations:
+            raise unknown("activation in config.json:", given, layout.activations)
+        values["activation"] = layout.activations[given]
     values |= layout.fixed
     values.setdefault("d_ff", 4 * values.get("d_model", cls.d_model))
     values.setdefault("attention_dropout", values.get("dropout", cls.dropout))  # XLNet has one rate

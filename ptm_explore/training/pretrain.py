@@ -94,16 +94,12 @@ def pretrain(
 
 def _prepare(text: Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Tokenizer, Splits]:
     """Tokenizer and token store, from the cache where they are there; one process of many makes them."""
-    line = Line(show)
+    line, reading = Line(show), f"reading {text.name}: "
     with processes(cpu).main_process_first():
-        line.write(f"reading {text.name}: vocabulary")
+        line.write(f"{reading}vocabulary")
         size = chosen.config.vocab_size
         tokenizer = train_tokenizer(text, chosen.tokenizer, size, chosen.style, chosen.lowercase)
-
-        def report(done: int, note: str = "") -> None:
-            line.write(f"reading {text.name}: {note}")
-
-        splits = tokenise(text, tokenizer, progress=report)
+        splits = tokenise(text, tokenizer, progress=lambda _, note: line.write(f"{reading}{note}"))
     line.close()
     return tokenizer, splits
 
