@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptm_explore.errors import PtmError
 from ptm_explore.layers.attention import Cache
@@ -40,18 +40,10 @@ class Model:
         history: list[dict] | None = None,
         card: dict | None = None,
     ):
-        self.net, self.recipe = net.eval(), recipe
+        self.net, self.body, self.config, self.recipe = net.eval(), net.body, net.config, recipe
         self.history, self.card = history or [], card or {}
         self.family = next(name for name, cls in FAMILIES.items() if type(net) is cls)
         self._tokenizer = tokenizer
-
-    @property
-    def body(self) -> nn.Module:
-        return self.net.body
-
-    @property
-    def config(self):
-        return self.net.config
 
     @property
     def device(self) -> torch.device:
@@ -73,11 +65,9 @@ class Model:
 
     @tokenizer.setter
     def tokenizer(self, tokenizer: Tokenizer) -> None:
-        if tokenizer.vocab_size > self.config.vocab_size:
-            raise PtmError(
-                f"a tokenizer of {tokenizer.vocab_size} tokens does not fit an embedding table "
-                f"of {self.config.vocab_size} rows"
-            )
+        given, rows = tokenizer.vocab_size, self.config.vocab_size
+        if given > rows:
+            raise PtmError(f"a tokenizer of {given} tokens does not fit an embedding table of {rows} rows")
         self._tokenizer = tokenizer
 
     def __repr__(self) -> str:
@@ -130,10 +120,8 @@ class Model:
             at = hidden.flatten().nonzero().squeeze(1)
             logits = self._predict(tokens.ids, hidden, at, tokens.segments, "fill masks")
         probabilities, ids = logits.softmax(-1).topk(min(top_k, self.config.vocab_size))
-        return [
-            [(self._name(i), p) for i, p in zip(row, ps, strict=True)]
-            for row, ps in zip(ids.tolist(), probabilities.tolist(), strict=True)
-        ]
+        rows = zip(ids.tolist(), probabilities.tolist(), strict=True)
+        return [list(zip(map(self._name, row), ps, strict=True)) for row, ps in rows]
 
     @torch.inference_mode()
     def generate(
@@ -265,10 +253,9 @@ class Model:
         return PtmError(f"to {purpose} a model needs {what}; the heads of this one: {has}")
 
     def _check(self, ids: Tensor, mask: Tensor | None, segments: Tensor | None) -> None:
+        shape = tuple(ids.shape)
         if ids.dim() != 2 or ids.dtype not in (torch.int32, torch.int64):
-            raise PtmError(
-                f"input_ids are {ids.dtype} of shape {tuple(ids.shape)}; give integers of shape (B, T)"
-            )
+            raise PtmError(f"input_ids are {ids.dtype} of shape {shape}; give integers of shape (B, T)")
         if not 0 < ids.size(1) <= self.config.max_len:
             raise PtmError(
                 f"{ids.size(1)} tokens in a row; this model reads 1 to {self.config.max_len}. "
@@ -276,9 +263,7 @@ class Model:
             )
         for name, other in (("attention_mask", mask), ("segment_ids", segments)):
             if other is not None and other.shape != ids.shape:
-                raise PtmError(
-                    f"{name} is {tuple(other.shape)}, input_ids are {tuple(ids.shape)}; one value a token"
-                )
+                raise PtmError(f"{name} is {tuple(other.shape)}, input_ids are {shape}; one value a token")
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.config.vocab_size:
             raise PtmError(
                 f"input_ids reach from {int(ids.min())} to {int(ids.max())}; "
@@ -300,15 +285,14 @@ def load(source: str | Path, device: str | torch.device | None = None, revision:
     ours = folder / "ptm.json"
     extra = json.loads(ours.read_text(encoding="utf-8")) if ours.is_file() else {}
     labels = {name: hf[name] for name in ("id2label", "label2id", "problem_type") if hf.get(name)}
-    card = {**extra.get("card", {}), **({"hf": labels} if labels else {})}
+    card = extra.get("card", {}) | ({"hf": labels} if labels else {})
     kind: type[Model] = Model
     if net.task:
         from ptm_explore.classifier import Classifier
 
         kind = Classifier
-    model = kind(
-        net.to(device or "cpu"), None, RECIPES.get(extra.get("recipe", "")), extra.get("history"), card
-    )
+    recipe = RECIPES.get(extra.get("recipe", ""))
+    model = kind(net.to(device or "cpu"), None, recipe, extra.get("history"), card)
     if tokenizer is not None:
         model.tokenizer = tokenizer
     return model

@@ -22,9 +22,7 @@ class Surroundings:
 
     n_content: int  # T: the first rows are the content stream's, the others the query stream's
     distances: Tensor  # (1, P, D) encodings of how far behind a query a key stands: S, S - 1, ..., 1 - T
-    backward: Tensor | None = (
-        None  # (B,) long, 1 = reversed text; then `distances` holds both signs, (2, P, D)
-    )
+    backward: Tensor | None = None  # (B,) long, 1 = reversed text; then `distances` has both signs, (2, P, D)
     places: Tensor | None = None  # (B, N) where the queries stand
     visible: Tensor | None = None  # (B, 1, R, S) bool, True = may attend
     same_segment: Tensor | None = None  # (B, 1, R, S) bool

@@ -13,17 +13,16 @@ B batch, T tokens, E embedding size, D d_model
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import nn
 
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.layers.blocks import PostNormBlock
 from ptm_explore.layers.dropout import Dropout
-from ptm_explore.layers.embeddings import Embeddings
-from ptm_explore.layers.taps import Taps, at, tap
-from ptm_explore.models.bert import Bert, BertConfig
+from ptm_explore.layers.taps import tap
+from ptm_explore.models.bert import Bert, BertBody, BertConfig
+from ptm_explore.models.network import LARGE
 
 SHARES = ("all", "attention", "ffn", "none")
 
@@ -58,33 +57,23 @@ class AlbertConfig(BertConfig):
         return projection + layers + predicted * self.head_flops()
 
 
+# the second version of the checkpoints: no dropout in the body, longer training
+_STILL: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0}
 PRESETS = {
-    # the second version of the checkpoints: no dropout in the body, longer training
-    "albert-base": AlbertConfig(dropout=0.0, attention_dropout=0.0),
-    "albert-large": AlbertConfig(
-        d_model=1024, n_layers=24, n_heads=16, d_ff=4096, dropout=0.0, attention_dropout=0.0
-    ),
-    "albert-xlarge": AlbertConfig(
-        d_model=2048, n_layers=24, n_heads=16, d_ff=8192, dropout=0.0, attention_dropout=0.0
-    ),
-    "albert-xxlarge": AlbertConfig(
-        d_model=4096, n_layers=12, n_heads=64, d_ff=16384, dropout=0.0, attention_dropout=0.0
-    ),
+    "albert-base": AlbertConfig(**_STILL),
+    "albert-large": AlbertConfig(**LARGE, **_STILL),
+    "albert-xlarge": AlbertConfig(d_model=2048, n_layers=24, n_heads=16, d_ff=8192, **_STILL),
+    "albert-xxlarge": AlbertConfig(d_model=4096, n_layers=12, n_heads=64, d_ff=16384, **_STILL),
     "albert-base-v1": AlbertConfig(),
 }
 
 
-class AlbertBody(nn.Module):
+class AlbertBody(BertBody):
     """Small embeddings, a projection, and blocks that are applied again and again."""
 
-    def __init__(self, config: AlbertConfig):
-        super().__init__()
+    def add_layers(self, config: AlbertConfig, block: tuple) -> None:
         c = config
-        self.embeddings = Embeddings(
-            c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps
-        )
         self.project = nn.Linear(c.d_embedding, c.d_model)
-        block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
         self.n_layers = c.n_layers
         groups = [[PostNormBlock(*block) for _ in range(c.n_inner)] for _ in range(c.n_sets)]
         for group in groups[1:] if c.share in ("attention", "ffn") else ():
@@ -94,24 +83,13 @@ class AlbertBody(nn.Module):
         self.groups = nn.ModuleList(map(nn.ModuleList, groups))
 
     @property
-    def layers(self) -> list[nn.Module]:
+    def layers(self) -> list[nn.Module]:  # type: ignore[override]
         """The blocks in the order in which they are applied, each as often as it is."""
         groups = [self.groups[i * len(self.groups) // self.n_layers] for i in range(self.n_layers)]
         return [block for group in groups for block in cast(nn.ModuleList, group)]
 
-    def forward(
-        self,
-        input_ids: Int[Tensor, "B T"],
-        attention_mask: Bool[Tensor, "B T"] | None = None,
-        segment_ids: Int[Tensor, "B T"] | None = None,
-        taps: Taps | None = None,
-    ) -> Float[Tensor, "B T D"]:
-        x = self.embeddings(input_ids, segment_ids, at(taps, "embeddings"))  # (B, T, E)
-        x = tap(taps, "embeddings.projected", self.project(x))
-        mask = None if attention_mask is None else attention_mask[:, None, None, :]  # (B, 1, 1, T)
-        for i, layer in enumerate(self.layers):
-            x = layer(x, mask, at(taps, f"layers.{i}"))
-        return tap(taps, "hidden", x)
+    def encode(self, x, attention_mask, taps):
+        return super().encode(tap(taps, "embeddings.projected", self.project(x)), attention_mask, taps)
 
 
 class Albert(Bert):

@@ -18,7 +18,7 @@ from ptm_explore.layers.dropout import Dropout
 from ptm_explore.layers.embeddings import Embeddings
 from ptm_explore.layers.taps import Taps, at, tap
 from ptm_explore.models.heads import MlmHead, Output, Pooler, select
-from ptm_explore.models.network import Config, Network
+from ptm_explore.models.network import LARGE, Config, Network
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BertConfig(Config):
 
 PRESETS = {
     "bert-base": BertConfig(),
-    "bert-large": BertConfig(d_model=1024, n_layers=24, n_heads=16, d_ff=4096),
+    "bert-large": BertConfig(**LARGE),
     # Turc et al. 2019, "Well-read students": the small BERTs that Google released
     "bert-tiny": BertConfig(d_model=128, n_layers=2, n_heads=2, d_ff=512),
     "bert-small": BertConfig(d_model=512, n_layers=4, n_heads=8, d_ff=2048),
@@ -51,7 +51,11 @@ class BertBody(nn.Module):
             c.vocab_size, c.d_embedding, c.max_len, c.dropout, c.n_segments, c.norm_eps
         )
         block = (c.d_model, c.n_heads, c.d_ff, c.dropout, c.attention_dropout, c.activation, c.norm_eps)
-        self.layers = nn.ModuleList(PostNormBlock(*block) for _ in range(c.n_layers))
+        self.add_layers(config, block)
+
+    def add_layers(self, config: Any, block: tuple) -> None:
+        """The layers of the body; `block` are the arguments of each."""
+        self.layers = nn.ModuleList(PostNormBlock(*block) for _ in range(config.n_layers))
 
     def forward(
         self,
@@ -90,11 +94,8 @@ class Bert(Network):
         head = (c.d_model, c.d_embedding, c.vocab_size, c.activation, c.norm_eps)
         self.head = MlmHead(*head) if "mlm" in heads else None
         self.pair_head: nn.Module | None = nn.Linear(c.d_model, 2) if "pair" in heads else None
-        self.task_head = self.make_task_head(2 if self.task == "span" else n_labels) if self.task else None
+        self.task_head = self.make_task_head(n_labels)
         self.dropout = Dropout(config.dropout)
-
-    def make_task_head(self, n_labels: int) -> nn.Module:
-        return nn.Linear(self.config.d_model, n_labels)
 
     def forward(
         self,

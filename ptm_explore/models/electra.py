@@ -13,16 +13,15 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError
-from ptm_explore.layers.blocks import ACTIVATIONS
 from ptm_explore.layers.taps import Taps, tap
 from ptm_explore.layers.taps import at as scope
 from ptm_explore.models.bert import Bert, BertBody, BertConfig
 from ptm_explore.models.heads import ClassificationHead, Output, select
-from ptm_explore.models.network import Network
+from ptm_explore.models.network import LARGE, Network
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,9 @@ class ElectraConfig(BertConfig):
 
 
 PRESETS = {
-    "electra-small": ElectraConfig(
-        d_model=256, n_heads=4, d_ff=1024, max_len=512, d_embedding=128, generator_size=1 / 4
-    ),
+    "electra-small": ElectraConfig(d_model=256, n_heads=4, d_ff=1024, d_embedding=128, generator_size=1 / 4),
     "electra-base": ElectraConfig(),
-    "electra-large": ElectraConfig(
-        d_model=1024, n_layers=24, n_heads=16, d_ff=4096, d_embedding=1024, generator_size=1 / 4
-    ),
+    "electra-large": ElectraConfig(**LARGE, d_embedding=1024, generator_size=1 / 4),
 }
 
 
@@ -89,25 +84,22 @@ class Electra(Bert):
     config_class = ElectraConfig
     body_class = ElectraBody
     pooled = frozenset()
+    classifier = "gelu"
     config: ElectraConfig
     body: ElectraBody
 
     def __init__(self, config: ElectraConfig, heads: Sequence[str] = ("rtd", "generator"), n_labels: int = 2):
         super().__init__(config, heads, n_labels)
-        self.rtd_head = RtdHead(config.d_model, config.activation) if "rtd" in heads else None
+        rtd_head = ClassificationHead(config.d_model, 1, config.activation, dropout=0.0)
+        self.rtd_head = rtd_head if "rtd" in heads else None
         self.generator = Electra(config.generator, ("mlm",)) if "generator" in heads else None
         if self.generator is not None and config.tied:
             del self.generator.body.embeddings  # a tied table is registered once, with the discriminator
 
-    def make_task_head(self, n_labels: int) -> nn.Module:
-        if self.task == "sequence":
-            return ClassificationHead(self.config.d_model, n_labels, "gelu", self.config.dropout)
-        return super().make_task_head(n_labels)
-
     def forward(self, input_ids, attention_mask=None, segment_ids=None, at=None, taps=None) -> Output:
         out = super().forward(input_ids, attention_mask, segment_ids, at, taps)
         if self.rtd_head is not None:
-            out.replaced_logits = tap(taps, "replaced", self.rtd_head(out.hidden))
+            out.replaced_logits = tap(taps, "replaced", self.rtd_head(out.hidden).squeeze(-1))
         return out
 
     def propose(
@@ -157,15 +149,3 @@ class Electra(Bert):
         weights |= self.state_dict()
         both.load_state_dict({name: weights[name] for name in both.state_dict()})
         return both
-
-
-class RtdHead(nn.Module):
-    """Replaced-token detection: a hidden layer and one logit a token."""
-
-    def __init__(self, d_model: int, activation: str):
-        super().__init__()
-        self.dense, self.out = nn.Linear(d_model, d_model), nn.Linear(d_model, 1)
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
-        return self.out(self.activation(self.dense(hidden))).squeeze(-1)

@@ -10,7 +10,6 @@ B batch, T tokens, S tokens with those in the cache, D d_model, V vocabulary, N 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
@@ -19,8 +18,8 @@ from ptm_explore.layers.attention import Cache
 from ptm_explore.layers.blocks import PostNormBlock, PreNormBlock
 from ptm_explore.layers.embeddings import Embeddings
 from ptm_explore.layers.taps import Taps, at, tap
-from ptm_explore.models.heads import Output, select
-from ptm_explore.models.network import Config, Network
+from ptm_explore.models.heads import Output, last_state, select
+from ptm_explore.models.network import LARGE, Config, Network
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class GptConfig(Config):
 PRESETS = {
     "gpt1": GptConfig(vocab_size=40478, max_len=512, pre_norm=False),
     "gpt2": GptConfig(),
-    "gpt2-medium": GptConfig(d_model=1024, n_layers=24, n_heads=16, d_ff=4096),
+    "gpt2-medium": GptConfig(**LARGE),
     "gpt2-large": GptConfig(d_model=1280, n_layers=36, n_heads=20, d_ff=5120),
     "gpt2-xl": GptConfig(d_model=1600, n_layers=48, n_heads=25, d_ff=6400),
 }
@@ -115,13 +114,9 @@ class Gpt(Network):
             out.features = select(out.hidden, at)
             out.decoder = (self.body.embeddings.tokens.weight, None)
             out.tap_logits(taps)
-        if self.task == "sequence":
-            B, T = input_ids.shape
-            steps = torch.arange(T, device=input_ids.device).expand(B, T)
-            last = (steps if attention_mask is None else steps * attention_mask[:, -T:]).amax(1)  # (B,)
-            out.task_logits = self.task_head(out.hidden[torch.arange(B, device=last.device), last])
-        elif self.task:
-            out.task_logits = self.task_head(out.hidden)
+        if self.task:
+            text = self.task == "sequence"
+            out.task_logits = self.task_head(last_state(out.hidden, attention_mask) if text else out.hidden)
         return out
 
     def initialise(self, generator: Generator) -> None:

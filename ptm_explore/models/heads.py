@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError
@@ -88,13 +88,24 @@ class Pooler(nn.Module):
         return self.dense(hidden[:, 0]).tanh()
 
 
+def last_state(
+    hidden: Float[Tensor, "B T D"], attention_mask: Bool[Tensor, "B S"] | None
+) -> Float[Tensor, "B D"]:
+    """The state of each text's last token, padding apart."""
+    B, T, _ = hidden.shape
+    steps = torch.arange(T, device=hidden.device).expand(B, T)
+    last = (steps if attention_mask is None else steps * attention_mask[:, -T:]).amax(1)  # (B,)
+    return hidden[torch.arange(B, device=last.device), last]
+
+
 class ClassificationHead(nn.Module):
-    """A hidden layer and labels, on the state of one token: where a model has no pre-trained pooler."""
+    """A hidden layer and labels: on the state of one token, where a model has no pre-trained pooler; or on
+    each, to tell which were replaced (ELECTRA)."""
 
     def __init__(self, d_model: int, n_labels: int, activation: str, dropout: float):
         super().__init__()
         self.dense, self.out = nn.Linear(d_model, d_model), nn.Linear(d_model, n_labels)
         self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout)
 
-    def forward(self, state: Float[Tensor, "B D"]) -> Float[Tensor, "B C"]:
+    def forward(self, state: Float[Tensor, "B *T D"]) -> Float[Tensor, "B *T C"]:
         return self.out(self.dropout(self.activation(self.dense(state))))

@@ -30,9 +30,11 @@ class Packing:
     unpack: Callable[[Tensor, int, int], list[Tensor]]
 
 
-SAME = Packing(lambda theirs: theirs[0], lambda ours, n, H: [ours])
-STACKED = Packing(lambda theirs: torch.cat(theirs), lambda ours, n, H: list(ours.chunk(n)))
-TRANSPOSED = Packing(lambda theirs: theirs[0].T, lambda ours, n, H: [ours.T])
+STACKED = Packing(  # one by itself is as it is
+    lambda theirs: torch.cat(theirs) if len(theirs) > 1 else theirs[0],
+    lambda ours, n, H: list(ours.chunk(n)),
+)
+TRANSPOSED = Packing(lambda theirs: theirs[0].t(), lambda ours, n, H: [ours.t()])  # a bias is as it is
 FLAT = Packing(lambda theirs: theirs[0].flatten(), lambda ours, n, H: [ours[None, None]])
 COLUMN = Packing(lambda theirs: theirs[0][:, None], lambda ours, n, H: [ours[:, 0]])
 STACKED_HEADS = Packing(  # theirs are (D, H, K)
@@ -49,11 +51,6 @@ class Rule:
     ours: str  # {i} layer, {g} group of layers, {k} block in a group
     theirs: tuple[str, ...]
     packing: Packing
-
-
-def both(ours: str, theirs: str) -> tuple[Rule, ...]:
-    """A rule for the weight and one for the bias."""
-    return tuple(Rule(f"{ours}.{part}", (f"{theirs}.{part}",), SAME) for part in ("weight", "bias"))
 
 
 def _lines(net: "Network", layout: "Layout") -> Iterator[tuple[str, list[str], Packing]]:

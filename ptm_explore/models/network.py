@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from ptm_explore.layers.taps import Taps
-from ptm_explore.models.heads import Output
+from ptm_explore.models.heads import ClassificationHead, Output
+
+LARGE: dict[str, Any] = {"d_model": 1024, "n_layers": 24, "n_heads": 16, "d_ff": 4096}  # of many families
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Network(nn.Module):
 
     config_class: ClassVar[type[Config]]
     causal: ClassVar[bool] = False  # reads left to right
+    classifier: ClassVar[str | None] = None  # activation of a hidden layer in the head for texts, if any
     config: Config
     heads: tuple[str, ...]
     task: str | None
@@ -62,6 +65,13 @@ class Network(nn.Module):
         super().__init__()
         self.config, self.heads = config, tuple(heads)
         self.task = next((h for h in heads if h in ("sequence", "token", "span")), None)
+
+    def make_task_head(self, n_labels: int) -> nn.Module | None:
+        """The head of the task, where there is one."""
+        c = self.config
+        if self.task == "sequence" and self.classifier:
+            return ClassificationHead(c.d_model, n_labels, self.classifier, c.dropout)
+        return nn.Linear(c.d_model, 2 if self.task == "span" else n_labels) if self.task else None
 
     def forward(
         self,

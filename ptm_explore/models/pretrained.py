@@ -3,10 +3,13 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -45,11 +48,10 @@ def shipped() -> list[str]:
 
 def layout_of(net: Network) -> tuple[str, Layout]:
     """(model_type, layout) in which a network is saved."""
-    family = next(name for name, cls in FAMILIES.items() if type(net) is cls)
     return next(
         (name, layout)
         for name, layout in LAYOUTS.items()
-        if layout.family == family and all(getattr(net.config, f) == v for f, v in layout.fixed.items())
+        if FAMILIES[layout.family] is type(net) and vars(net.config).items() >= layout.fixed.items()
     )
 
 
@@ -57,10 +59,10 @@ def from_hf_config(hf: dict, layout: Layout) -> Config:
     """Our config from the contents of a config.json; what it leaves out has our default."""
     cls = FAMILIES[layout.family].config_class
     values = {ours: hf[theirs] for ours, theirs in layout.fields.items() if hf.get(theirs) is not None}
-    given = values.get("activation")
-    if given is not None and given not in layout.activations:
-        raise unknown("activation in config.json:", given, layout.activations)
-    values |= {"activation": layout.activations[given]} if given else {}
+    if (given := values.get("activation")) is not None:
+        if given not in layout.activations:
+            raise unknown("activation in config.json:", given, layout.activations)
+        values["activation"] = layout.activations[given]
     values |= layout.fixed
     values.setdefault("d_ff", 4 * values.get("d_model", cls.d_model))
     values.setdefault("attention_dropout", values.get("dropout", cls.dropout))  # XLNet has one rate
@@ -95,8 +97,6 @@ def write(
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
     leaves what was there before. Raises PtmError where it cannot be written."""
-    from safetensors.torch import save_file
-
     parts = {".": net, COMPANION: net.companion()}
     extra = {"dtype": str(dtype).removeprefix("torch.")} | (extra or {})
     with atomic_folder(folder) as fresh:
@@ -106,40 +106,33 @@ def write(
             tensors = to_hugging_face(part.state_dict(), part, layout_of(part)[1])
             tensors = {n: t.detach().cpu().to(dtype).contiguous().clone() for n, t in tensors.items()}
             (fresh / place).mkdir(exist_ok=True)
-            save_file(tensors, fresh / place / "model.safetensors", metadata={"format": "pt"})
+            safetensors.torch.save_file(tensors, fresh / place / "model.safetensors", {"format": "pt"})
             (fresh / place / "config.json").write_text(json.dumps(hf_config(part, extra), indent=2) + "\n")
             more(fresh / place)
 
 
-class atomic_folder:
+@contextmanager
+def atomic_folder(target: str | Path) -> Iterator[Path]:
     """A fresh folder to write into; on leaving it whole, its files replace those of `target`."""
-
-    def __init__(self, target: str | Path):
-        self.target = Path(target)
-
-    def __enter__(self) -> Path:
+    target = Path(target)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=".writing-", dir=target)
+    except OSError as error:
+        raise PtmError(f"cannot write to {target}: {error.strerror or error}") from error
+    with temporary:
+        fresh = Path(temporary.name)
         try:
-            self.target.mkdir(parents=True, exist_ok=True)
-            self._temporary = tempfile.TemporaryDirectory(prefix=".writing-", dir=self.target)
-        except OSError as error:
-            raise PtmError(f"cannot write to {self.target}: {error.strerror or error}") from error
-        return Path(self._temporary.name)
-
-    def __exit__(self, kind, error, traceback) -> None:
-        fresh = Path(self._temporary.name)
-        try:
-            if error is None:
-                for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
-                    place = self.target / file.relative_to(fresh)
-                    place.parent.mkdir(exist_ok=True)
-                    os.replace(file, place)
-        finally:
-            self._temporary.cleanup()
-        if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
+            yield fresh
+        except (OSError, safetensors.SafetensorError) as error:
             raise PtmError(
-                f"could not write {self.target} ({error}); what was there before is untouched. "
+                f"could not write {target} ({error}); what was there before is untouched. "
                 "Free some space, or save to another folder."
             ) from error
+        for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
+            place = target / file.relative_to(fresh)
+            place.parent.mkdir(exist_ok=True)
+            os.replace(file, place)
 
 
 def _find(source: str | Path, revision: str | None) -> Path:
@@ -157,18 +150,16 @@ def _find(source: str | Path, revision: str | None) -> Path:
         raise PtmError(f"no folder {source!s}; give a folder with config.json, or a hub id such as gpt2")
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]  # fnmatch: those of a companion's folder too
+    def download(*more: str, cached: bool = False) -> Path:
+        wanted = ["*.json", "*.safetensors", "*.txt", "*.model", *more]  # those of a companion's folder too
+        options: dict[str, Any] = {"revision": revision, "local_files_only": cached}
+        return Path(snapshot_download(str(source), allow_patterns=wanted, **options))
+
+    with suppress(Exception):  # not in the cache, for one of many reasons
+        return download(cached=True)
     try:
-        return Path(
-            snapshot_download(str(source), revision=revision, allow_patterns=wanted, local_files_only=True)
-        )
-    except Exception:  # not in the cache, for one of many reasons
-        pass
-    try:
-        path = Path(snapshot_download(str(source), revision=revision, allow_patterns=wanted))
-        if not list(path.glob("*.safetensors")):
-            path = Path(snapshot_download(str(source), revision=revision, allow_patterns=[*wanted, "*.bin"]))
-        return path
+        path = download()
+        return path if list(path.glob("*.safetensors")) else download("*.bin")
     except Exception as error:
         raise PtmError(
             f"{source!r} is neither a folder, nor a shipped model ({', '.join(shipped())}), nor a model of "
@@ -203,10 +194,10 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def _read_tensors(path: Path, legacy: bool) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
     try:
-        return torch.load(path, map_location="cpu", weights_only=True) if legacy else load_file(path)
+        if legacy:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        return safetensors.torch.load_file(path)
     except Exception as error:
         raise PtmError(f"{path} cannot be read as tensors ({error}); is the file complete?") from error
 
@@ -241,9 +232,8 @@ def _fill(net: Network, tensors: dict[str, Tensor], layout: Layout, folder: Path
 
 
 def _architecture(net: Network, layout: Layout) -> str:
-    known, heads = layout.architectures, set(net.heads)
-    wanted = heads | ({"pooler"} if getattr(net, "pooler", None) is not None else set())
-    return next((name for parts, name in known.items() if set(parts) == wanted), next(iter(known.values())))
+    pooler = {"pooler"} if getattr(net, "pooler", None) is not None else set()
+    return layout.architectures.get(frozenset(net.heads) | pooler, layout.architectures[frozenset()])
 
 
 def _read_json(path: Path) -> dict:

@@ -5,7 +5,7 @@ The mini recipes share a shape so that they can be compared; the papers' recipes
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,15 +14,11 @@ import torch
 from ptm_explore.errors import unknown
 from ptm_explore.models import albert, bert, electra, gpt, roberta, xlnet
 from ptm_explore.models.network import Config, Network
+from ptm_explore.text.styles import STYLES
 
-FAMILIES: dict[str, type[Network]] = {
-    "bert": bert.Bert,
-    "roberta": roberta.Roberta,
-    "albert": albert.Albert,
-    "electra": electra.Electra,
-    "xlnet": xlnet.Xlnet,
-    "gpt": gpt.Gpt,
-}
+_MODULES = (bert, roberta, albert, electra, xlnet, gpt)
+_KINDS = (bert.Bert, roberta.Roberta, albert.Albert, electra.Electra, xlnet.Xlnet, gpt.Gpt)
+FAMILIES: dict[str, type[Network]] = {kind.__name__.lower(): kind for kind in _KINDS}
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Recipe:
     @property
     def heads(self) -> tuple[str, ...]:
         """The heads that the objectives need."""
-        return tuple(head for objective in self.objectives for head in HEADS_OF[objective])
+        return tuple(head for objective in self.objectives for head in HEADS_OF[objective].split())
 
     @property
     def parameters(self) -> int:
@@ -80,14 +76,7 @@ class Recipe:
         return {"clm": 1.0, "plm": 1 / options.get("K", 6)}.get(name, options.get("rate", 0.15))
 
 
-HEADS_OF = {
-    "mlm": ("mlm",),
-    "nsp": ("pair",),
-    "sop": ("pair",),
-    "clm": ("lm",),
-    "plm": ("lm",),
-    "rtd": ("rtd", "generator"),
-}
+HEADS_OF = {"mlm": "mlm", "nsp": "pair", "sop": "pair", "clm": "lm", "plm": "lm", "rtd": "rtd generator"}
 
 
 def build(family: str, config, heads, n_labels: int = 2, device="cpu", seed: int | None = None) -> Network:
@@ -109,27 +98,24 @@ def count_parameters(net: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-BERT_PAPER = Schedule(512, 256, 1e-4, 0.01, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 1_000_000)
-ROBERTA_PAPER = Schedule(512, 8192, 6e-4, 0.048, "linear", 0.01, (0.9, 0.98), 1e-6, math.inf, 500_000)
-ALBERT_PAPER = Schedule(512, 4096, 1.76e-3, 0.025, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 125_000)  # LAMB
-ELECTRA_PAPER = Schedule(512, 256, 2e-4, 0.013, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 766_000)
-XLNET_PAPER = Schedule(512, 8192, 4e-4, 0.08, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 500_000)
-GPT1_PAPER = Schedule(512, 64, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None)
-GPT2_PAPER = Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None)  # lr a guess
-
 # where a name has no schedule of its own, the family's
 PAPERS = {
-    "bert": BERT_PAPER,
-    "roberta": ROBERTA_PAPER,
-    "roberta-large": replace(ROBERTA_PAPER, lr=4e-4, warmup=0.06),
-    "albert": ALBERT_PAPER,
-    "electra": ELECTRA_PAPER,
-    "electra-small": replace(ELECTRA_PAPER, length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
-    "electra-large": replace(ELECTRA_PAPER, batch=2048, warmup=0.025, steps=400_000),
-    "xlnet": XLNET_PAPER,
-    "xlnet-base": BERT_PAPER,  # of the paper's comparison with BERT; the released model's is not published
-    "gpt": GPT2_PAPER,
-    "gpt1": GPT1_PAPER,
+    "bert": Schedule(512, 256, 1e-4, 0.01, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 1_000_000),
+    "roberta": Schedule(512, 8192, 6e-4, 0.048, "linear", 0.01, (0.9, 0.98), 1e-6, math.inf, 500_000),
+    "albert": Schedule(512, 4096, 1.76e-3, 0.025, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 125_000),  # LAMB
+    "electra": Schedule(512, 256, 2e-4, 0.013, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 766_000),
+    "xlnet": Schedule(512, 8192, 4e-4, 0.08, "linear", 0.01, (0.9, 0.999), 1e-6, 1.0, 500_000),
+    "gpt": Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None),  # lr a guess
+    "gpt1": Schedule(512, 64, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None),
+}
+_ELECTRA = PAPERS["electra"]
+PAPERS |= {
+    "roberta-large": replace(PAPERS["roberta"], lr=4e-4, warmup=0.06),
+    "electra-small": replace(_ELECTRA, length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
+    "electra-large": replace(_ELECTRA, batch=2048, warmup=0.025, steps=400_000),
+    "xlnet-base": PAPERS[
+        "bert"
+    ],  # of the paper's comparison with BERT; the released model's is not published
 }
 _BOOKS = "BooksCorpus, Wikipedia (16 GB)"
 DATA = {
@@ -144,37 +130,21 @@ DATA = {
     "gpt1": "BooksCorpus (7,000 books)",
 }
 
-# what a family is trained with: objectives, tokenizer, whose special tokens, lower case
-_WAYS: dict[str, dict[str, Any]] = {
-    "bert": {"objectives": {"mlm": {}, "nsp": {}}},
-    "roberta": {
-        "objectives": {"mlm": {"full_sentences": True}},
-        "tokenizer": "bpe",
-        "style": "roberta",
-        "lowercase": False,
-    },
-    "albert": {
-        "objectives": {"mlm": {"units": "ngrams"}, "sop": {}},
-        "tokenizer": "unigram",
-        "style": "albert",
-    },
-    "electra": {"objectives": {"rtd": {}}},
-    "xlnet": {"objectives": {"plm": {}}, "tokenizer": "unigram", "style": "xlnet", "lowercase": False},
-    "gpt": {"objectives": {"clm": {}}, "tokenizer": "bpe", "style": "gpt2", "lowercase": False},
+# what a family is trained with: objectives, and whose tokenizer
+_WAYS: dict[str, tuple[dict[str, dict], str]] = {
+    "bert": ({"mlm": {}, "nsp": {}}, "bert"),
+    "roberta": ({"mlm": {"full_sentences": True}}, "roberta"),
+    "albert": ({"mlm": {"units": "ngrams"}, "sop": {}}, "albert"),
+    "electra": ({"rtd": {}}, "bert"),
+    "xlnet": ({"plm": {}}, "xlnet"),
+    "gpt": ({"clm": {}}, "gpt2"),
 }
 _MINI: dict[str, Any] = {"vocab_size": 4096, "d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512}
 _MINI |= {"max_len": 512, "dropout": 0.0, "attention_dropout": 0.0}
 # the shape of bert-small, where a paper has no small model
 _SMALL: dict[str, Any] = {"d_model": 512, "n_layers": 4, "n_heads": 8, "d_ff": 2048}
 
-_PRESETS: dict[str, Mapping[str, Config]] = {
-    "bert": bert.PRESETS,
-    "roberta": roberta.PRESETS,
-    "albert": albert.PRESETS,
-    "electra": electra.PRESETS,
-    "xlnet": xlnet.PRESETS,
-    "gpt": gpt.PRESETS,
-}
+_ALBERT = albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0)
 
 # name -> what differs from the family's way; at most 1.8 million parameters each
 MINIS: dict[str, tuple[Config, dict]] = {
@@ -183,11 +153,8 @@ MINIS: dict[str, tuple[Config, dict]] = {
     "gpt-mini": (gpt.GptConfig(**_MINI), {}),
     "roberta-mini": (roberta.RobertaConfig(**_MINI), {}),
     # single tokens: n-grams cost it half of what it learns in a minute (3.2 against 5.4 times the unigram)
-    "albert-mini": (
-        albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0),
-        {"objectives": {"mlm": {}}},
-    ),
-    "albert-mini-sop": (albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0), {}),
+    "albert-mini": (_ALBERT, {"objectives": {"mlm": {}}}),
+    "albert-mini-sop": (_ALBERT, {}),
     "electra-mini": (
         electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5),
         # faster, and the discriminator learns the majority and no more. The paper's weight of 50 lets it rule
@@ -199,17 +166,21 @@ MINIS: dict[str, tuple[Config, dict]] = {
 }
 
 
+def _recipe(name: str, family: str, config: Config, **changes: Any) -> Recipe:
+    objectives, style = _WAYS[family]
+    way: dict[str, Any] = {"objectives": objectives, "tokenizer": STYLES[style].kind, "style": style}
+    return Recipe(name, family, config, **way | {"lowercase": STYLES[style].lowercase} | changes)
+
+
 def _all() -> Iterator[Recipe]:
     for name, (config, changes) in MINIS.items():
-        family = name.split("-")[0]
-        yield Recipe(name, family, config, **_WAYS[family] | changes, start="warm")
-    for family, presets in _PRESETS.items():
+        yield _recipe(name, name.split("-")[0], config, start="warm", **changes)
+    for family, module in zip(FAMILIES, _MODULES, strict=True):
         small: dict[str, Config] = {f"{family}-small": FAMILIES[family].config_class(**_SMALL)}
-        for name, config in {**small, **presets}.items():
+        for name, config in (small | module.PRESETS).items():
             schedule = PAPERS.get(name, PAPERS[family])
             schedule = replace(schedule, length=min(schedule.length, config.max_len))
-            data = DATA.get(name, DATA[family])
-            yield Recipe(name, family, config, **_WAYS[family], schedule=schedule, data=data)
+            yield _recipe(name, family, config, schedule=schedule, data=DATA.get(name, DATA[family]))
 
 
 RECIPES = {found.name: found for found in _all()}

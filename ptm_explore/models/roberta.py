@@ -10,11 +10,11 @@ B batch, T tokens
 from dataclasses import dataclass
 
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptm_explore.layers.embeddings import Embeddings
 from ptm_explore.models.bert import Bert, BertBody, BertConfig
-from ptm_explore.models.heads import ClassificationHead
+from ptm_explore.models.network import LARGE
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,7 @@ class RobertaConfig(BertConfig):
         return self.pad_id + 1
 
 
-PRESETS = {
-    "roberta-base": RobertaConfig(),
-    "roberta-large": RobertaConfig(d_model=1024, n_layers=24, n_heads=16, d_ff=4096),
-}
+PRESETS = {"roberta-base": RobertaConfig(), "roberta-large": RobertaConfig(**LARGE)}
 
 
 class RobertaEmbeddings(Embeddings):
@@ -66,9 +63,5 @@ class Roberta(Bert):
     config_class = RobertaConfig
     body_class = RobertaBody
     pooled = frozenset({"pooler"})
+    classifier = "tanh"
     config: RobertaConfig
-
-    def make_task_head(self, n_labels: int) -> nn.Module:
-        if self.task == "sequence":
-            return ClassificationHead(self.config.d_model, n_labels, "tanh", self.config.dropout)
-        return super().make_task_head(n_labels)

@@ -12,10 +12,7 @@ from ptm_explore.errors import PtmError
 
 
 def candidates(
-    logits: Float[Tensor, "V"],
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    logits: Float[Tensor, "V"], temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> tuple[Int[Tensor, "C"], Float[Tensor, "C"]]:
     """The ids that may be drawn, likeliest first, and their probabilities (float64), which sum to 1.
 

@@ -26,8 +26,8 @@ from ptm_explore.layers.dropout import Dropout
 from ptm_explore.layers.relative import RelativeAttention, Surroundings, distances, tap_streams
 from ptm_explore.layers.taps import Taps
 from ptm_explore.layers.taps import at as scope
-from ptm_explore.models.heads import ClassificationHead, Output, select
-from ptm_explore.models.network import Config, Network
+from ptm_explore.models.heads import Output, last_state, select
+from ptm_explore.models.network import LARGE, Config, Network
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,7 @@ class XlnetConfig(Config):
         return self.n_layers * (content + predicted * query) + predicted * self.head_flops()
 
 
-PRESETS = {
-    "xlnet-base": XlnetConfig(),
-    "xlnet-large": XlnetConfig(d_model=1024, n_layers=24, n_heads=16, d_ff=4096),
-}
+PRESETS = {"xlnet-base": XlnetConfig(), "xlnet-large": XlnetConfig(**LARGE)}
 
 
 class XlnetBlock(nn.Module):
@@ -119,19 +116,15 @@ class Xlnet(Network):
     """A body with the head `lm`, or a task's: `sequence` (on the last token, <cls>), `token`, `span`."""
 
     config_class = XlnetConfig
+    classifier = "tanh"
     config: XlnetConfig
     body: XlnetBody
 
     def __init__(self, config: XlnetConfig, heads: Sequence[str] = ("lm",), n_labels: int = 2):
         super().__init__(config, heads)
-        c = config
         self.body = XlnetBody(config)
-        self.lm_bias = nn.Parameter(torch.zeros(c.vocab_size)) if "lm" in heads else None
-        self.task_head: nn.Module
-        if self.task == "sequence":
-            self.task_head = ClassificationHead(c.d_model, n_labels, "tanh", c.dropout)
-        elif self.task:
-            self.task_head = nn.Linear(c.d_model, 2 if self.task == "span" else n_labels)
+        self.lm_bias = nn.Parameter(torch.zeros(config.vocab_size)) if "lm" in heads else None
+        self.task_head = self.make_task_head(n_labels)
 
     def forward(
         self,
@@ -168,12 +161,9 @@ class Xlnet(Network):
             out.features = select(content, at) if queries is None else query[row, column]
             out.decoder = (self.body.tokens.weight, self.lm_bias)
             out.tap_logits(taps)
-        if self.task == "sequence":
-            steps = torch.arange(T, device=input_ids.device).expand(B, T)
-            last = (steps if attention_mask is None else steps * attention_mask).amax(1)  # (B,)
-            out.task_logits = self.task_head(content[torch.arange(B, device=last.device), last])
-        elif self.task:
-            out.task_logits = self.task_head(content)
+        if self.task_head is not None:
+            text = self.task == "sequence"
+            out.task_logits = self.task_head(last_state(content, attention_mask) if text else content)
         return out
 
     def predict(self, input_ids, hidden, at, mask_id, attention_mask=None, segment_ids=None):

@@ -11,9 +11,8 @@ from ptm_explore.objectives.sop import Sop
 
 __all__ = ["OBJECTIVES", "Clm", "Description", "Mlm", "Nsp", "Objective", "Plm", "Rtd", "Sop", "objective"]
 
-OBJECTIVES: dict[str, type[Objective]] = {
-    kind.__name__.lower(): kind for kind in (Mlm, Clm, Plm, Rtd, Nsp, Sop)
-}
+_KINDS = (Mlm, Clm, Plm, Rtd, Nsp, Sop)
+OBJECTIVES: dict[str, type[Objective]] = {kind.__name__.lower(): kind for kind in _KINDS}
 
 
 def objective(spec: dict[str, dict]) -> Objective:

@@ -78,10 +78,8 @@ class Mlm(TokenObjective):
     def _choose(self, noise, word, batch) -> np.ndarray:
         """(B, T) bool: units in the order of their noise, up to the rounded share of each row. The last one
         may be cut, but only between words; and the first word is taken whatever its length."""
-        special, T = batch.special.numpy(), word.shape[1]
-        lengths = (
-            np.full(len(word), T) if batch.attention_mask is None else batch.attention_mask.numpy().sum(1)
-        )
+        special, mask, T = batch.special.numpy(), batch.attention_mask, word.shape[1]
+        lengths = np.full(len(word), T) if mask is None else mask.numpy().sum(1)
         quota = np.minimum(np.maximum((self.rate * lengths).round(), 1), (~special).sum(1))[:, None]
         order = np.where(special, 2.0, noise).argsort(axis=1, kind="stable")
         rank = order.argsort(axis=1, kind="stable")

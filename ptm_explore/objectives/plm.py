@@ -76,15 +76,9 @@ class Plm(TokenObjective):
         if batch.before is not None:
             with no_gradient():
                 memory = net(batch.before, backward=batch.backward, keep=batch.before.size(1)).memory
-        return net(
-            batch.input_ids,
-            batch.attention_mask,
-            batch.segment_ids,
-            queries=batch.at,
-            visible=batch.visible,
-            memory=memory,
-            backward=batch.backward,
-        )
+        options = {"queries": batch.at, "visible": batch.visible, "memory": memory}
+        options |= {"backward": batch.backward}
+        return net(batch.input_ids, batch.attention_mask, batch.segment_ids, **options)
 
     def describe(self, example, tokenizer, seed=0, net=None, order: Sequence[int] | None = None):
         """As every objective's; `order` are positions in the order in which they are predicted, the others

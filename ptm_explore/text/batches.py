@@ -4,12 +4,13 @@ B batch, T tokens, M tokens of memory. A *row* is one input of the model, specia
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ptm_explore.errors import PtmError
 from ptm_explore.text.store import Store
@@ -47,8 +48,7 @@ class Batch:
     labels: Tensor | None = None  # of a task: (B,) classes or numbers, (B, T) tags or -1, (B, 2) answers
 
     def to(self, device) -> "Batch":
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved = {k: v.to(device, non_blocking=True) for k, v in values.items() if v is not None}
+        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items() if v is not None}
         return replace(self, **moved)
 
     @property
@@ -70,30 +70,23 @@ def collate(rows: Sequence[Row], tokenizer: Tokenizer, examples: Sequence[int]) 
 
     ids = padded([row.ids for row in rows], tokenizer.pad_id or 0)
     special = np.isin(ids, list(tokenizer.special_ids)) | ~real
-    segments = labels = before = backward = None
+    some: dict[str, Tensor] = {}  # what not all batches have
+    if not real.all():
+        some["attention_mask"] = torch.from_numpy(real)
     if any(row.segments is not None and row.segments.any() for row in rows):
         parts = [np.zeros_like(row.ids) if row.segments is None else row.segments for row in rows]
-        segments = torch.from_numpy(padded(parts, 0))
+        some["segment_ids"] = torch.from_numpy(padded(parts, 0))
     if rows[0].label is not None:
-        labels = torch.tensor([row.label for row in rows])
-    if rows[0].before is not None:
-        texts = [row.before for row in rows if row.before is not None]
-        before = torch.from_numpy(np.stack(texts).astype(np.int64))
+        some["pair_labels"] = torch.tensor([row.label for row in rows])
+    if before := [row.before for row in rows if row.before is not None]:
+        some["before"] = torch.tensor(np.stack(before), dtype=torch.long)
     if any(row.backward for row in rows):
-        backward = torch.tensor([row.backward for row in rows])
-    mask = None if real.all() else torch.from_numpy(real)
+        some["backward"] = torch.tensor([row.backward for row in rows])
+    if rows[0].target is not None:
+        targets = [torch.tensor(row.target) for row in rows]
+        some["labels"] = pad_sequence(targets, True, -1) if targets[0].dim() else torch.stack(targets)
     keys = torch.tensor(list(examples))
-    tables = (torch.from_numpy(ids), torch.from_numpy(special))
-    batch = Batch(*tables, keys, mask, segments, labels, before, backward)
-    return batch if rows[0].target is None else replace(batch, labels=_targets(rows))
-
-
-def _targets(rows: Sequence[Row]) -> Tensor:
-    """Stacked, those of shorter rows padded with -1."""
-    targets = [torch.from_numpy(row.target) for row in rows if row.target is not None]
-    if not targets[0].dim():
-        return torch.stack(targets)
-    return torch.nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=-1)
+    return Batch(torch.from_numpy(ids), torch.from_numpy(special), keys, **some)
 
 
 def packed(
@@ -139,10 +132,8 @@ def streamed(store: Store, first: int, last: int, tokenizer: Tokenizer, length: 
     if length < 2:
         raise PtmError(f"rows of {length} tokens: to predict the next token takes at least 2")
     end = np.array([tokenizer.eos_id])
-    parts = [
-        part for cuts in _documents(store, first, last) for part in (store.tokens[cuts[0] : cuts[-1]], end)
-    ]
-    stream = np.concatenate(parts)
+    documents = _documents(store, first, last)
+    stream = np.concatenate([part for cuts in documents for part in (store.tokens[cuts[0] : cuts[-1]], end)])
     for at in range(0, max(len(stream) - 1, 1), length - 1):
         yield Row(stream[at : at + length])
 
@@ -161,15 +152,10 @@ def paired(
     for number, cuts in enumerate(documents):
         s = 0
         while s < len(cuts) - 2:
-            half = min(np.searchsorted(cuts, cuts[s] + room // 2, side="right") - 1, len(cuts) - 2)
-            middle = max(half, s + 1)
+            middle = max(min(_last_cut(cuts, cuts[s] + room // 2), len(cuts) - 2), s + 1)
             label = int(rng.random() < 0.5)
-            stop = min(
-                max(np.searchsorted(cuts, cuts[middle] + room // 2, side="right") - 1, middle + 1),
-                len(cuts) - 1,
-            )
-            a = store.tokens[cuts[s] : cuts[middle]]
-            b = store.tokens[cuts[middle] : cuts[stop]]
+            stop = min(max(_last_cut(cuts, cuts[middle] + room // 2), middle + 1), len(cuts) - 1)
+            a, b = store.tokens[cuts[s] : cuts[middle]], store.tokens[cuts[middle] : cuts[stop]]
             if label:
                 other = _elsewhere(store, documents, number, b, room - room // 2, rng)
                 stop = middle  # the true next has not been used
@@ -197,7 +183,7 @@ def ordered(
         n = len(cuts) - 1
         s = int(rng.integers(2)) if n > 2 else 0  # so that another epoch leaves out other sentences
         while s < n - 1:
-            stop = int(np.searchsorted(cuts, cuts[s] + room, side="right")) - 1
+            stop = _last_cut(cuts, cuts[s] + room)
             if stop - s > 1:
                 middle = cuts[rng.integers(s + 1, stop)]
                 a, b = store.tokens[cuts[s] : middle], store.tokens[middle : cuts[stop]]
@@ -224,6 +210,11 @@ def _documents(store: Store, first: int, last: int) -> Iterator[np.ndarray]:
         yield store.sentences[store.documents[document] : store.documents[document + 1] + 1]
 
 
+def _last_cut(cuts: np.ndarray, place: int) -> int:
+    """The last of the cuts that is not behind a place."""
+    return int(np.searchsorted(cuts, place, side="right")) - 1
+
+
 def _separator(tokenizer: Tokenizer) -> int | None:
     return tokenizer.eos_id if tokenizer.sep_id is None else tokenizer.sep_id
 
@@ -244,7 +235,7 @@ def _stretches(cuts: np.ndarray, room: int) -> Iterator[tuple[int, int]]:
     at, end = int(cuts[0]), int(cuts[-1])
     while at < end:
         full = min(at + room, end)
-        whole = int(cuts[np.searchsorted(cuts, full, side="right") - 1])
+        whole = int(cuts[_last_cut(cuts, full)])
         stop = whole if whole - at > 0.75 * room else full
         yield at, stop
         at = stop
@@ -258,7 +249,7 @@ def _elsewhere(store, documents, number, true_next, size, rng) -> np.ndarray | N
             continue
         cuts = documents[other]
         begin = int(rng.integers(len(cuts) - 1))
-        stop = max(int(np.searchsorted(cuts, cuts[begin] + size, side="right")) - 1, begin + 1)
+        stop = max(_last_cut(cuts, cuts[begin] + size), begin + 1)
         found = store.tokens[cuts[begin] : cuts[stop]]
         shared = min(len(found), len(true_next))
         if not np.array_equal(found[:shared], true_next[:shared]):
@@ -309,8 +300,7 @@ class Stream:
     def take(self, n: int) -> tuple[list[Row], range]:
         """The next `n` rows and their numbers."""
         taken: list[Row] = []
-        p = self.position
-        barren = 0
+        p, barren = self.position, 0
         while len(taken) < n:
             self._load()
             barren = 0 if self._rows else barren + 1

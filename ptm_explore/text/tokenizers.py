@@ -101,13 +101,6 @@ class Tokenizer:
     Special tokens written in a text, such as "[MASK]" or "</s>", become these tokens, as in `transformers`.
     """
 
-    pad_id: int | None
-    unk_id: int | None
-    cls_id: int | None
-    sep_id: int | None
-    mask_id: int | None
-    bos_id: int | None
-    eos_id: int | None
     mask_token: str | None
 
     def __init__(self, backend: Backend, config: dict | None = None):
@@ -118,13 +111,14 @@ class Tokenizer:
         self._description = json.loads(backend.to_str())
         self.kind = self._description["model"]["type"].lower()
         self.vocab_size = backend.get_vocab_size()
-        for role in ROLES:
-            token = self.config.get(f"{role}_token")
-            token = token.get("content") if isinstance(token, dict) else token
+        given = [self.config.get(f"{role}_token") for role in ROLES]
+        tokens = [token.get("content") if isinstance(token, dict) else token for token in given]
+        ids = [None if token is None else backend.token_to_id(token) for token in tokens]
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id, self.bos_id, self.eos_id = ids
+        for role, token in zip(ROLES, tokens, strict=True):
             setattr(self, f"{role}_token", token)
-            setattr(self, f"{role}_id", None if token is None else backend.token_to_id(token))
         added = {t["id"] for t in self._description["added_tokens"] if t["special"]}
-        self.special_ids = frozenset(added | {getattr(self, f"{r}_id") for r in ROLES} - {None})
+        self.special_ids = frozenset(i for i in added.union(ids) if i is not None)
 
     @classmethod
     def train(
@@ -195,14 +189,12 @@ class Tokenizer:
         """
         if isinstance(text, str) != isinstance(pair, str) and pair is not None:
             raise PtmError("text and pair must both be strings, or both be lists of the same length")
-        texts = self._checked([text] if isinstance(text, str) else text, "text")
-        if pair is None:
-            inputs: list = texts
-        else:
-            pairs = self._checked([pair] if isinstance(pair, str) else pair, "pair")
-            if len(pairs) != len(texts):
-                raise PtmError(f"every text needs its pair: {len(texts)} texts, but {len(pairs)} pairs")
-            inputs = list(zip(texts, pairs, strict=True))
+        inputs: list = self._checked(text, "text")
+        if pair is not None:
+            pairs = self._checked(pair, "pair")
+            if len(pairs) != len(inputs):
+                raise PtmError(f"every text needs its pair: {len(inputs)} texts, but {len(pairs)} pairs")
+            inputs = list(zip(inputs, pairs, strict=True))
         encodings = self._encode(inputs, self.backend.encode_batch, True)
         kept = [list(range(len(e))) for e in encodings]
         if max_len is not None:
@@ -245,9 +237,7 @@ class Tokenizer:
     @classmethod
     def load(cls, folder: str | Path) -> "Tokenizer":
         """From tokenizer.json, BERT's vocab.txt, GPT-2's vocab.json and merges.txt, or a spiece.model."""
-        folder = Path(folder)
-        found = cls.find(folder)
-        if found is None:
+        if (found := cls.find(folder)) is None:
             known = "tokenizer.json, vocab.txt, spiece.model, and vocab.json with merges.txt"
             raise PtmError(f"no tokenizer in {folder}: looked for {known}")
         return found
@@ -285,7 +275,8 @@ class Tokenizer:
         except (TypeError, UnicodeError) as error:
             raise PtmError(f"only strings of valid Unicode have tokens: {error}") from error
 
-    def _checked(self, texts: Sequence[str], name: str) -> list[str]:
+    def _checked(self, given: str | Sequence[str], name: str) -> list[str]:
+        texts = [given] if isinstance(given, str) else given
         if not isinstance(texts, list | tuple):
             raise PtmError(f"{name} must be a string or a list of strings, not {type(texts).__name__}")
         if not texts:
@@ -310,24 +301,20 @@ class Tokenizer:
 
     def _batch(self, inputs: list, encodings: list[Encoding], kept: list[list[int]]) -> Tokens:
         pad = next(i for i in (self.pad_id, self.eos_id, 0) if i is not None)
-        length = max(map(len, kept))
-        ids = torch.full((len(inputs), length), pad)  # (B, T)
-        mask = torch.zeros(ids.shape, dtype=torch.bool)
-        segments = torch.zeros_like(ids)
-        tokens, words, offsets = [], [], []
+        lengths = torch.tensor([len(keep) for keep in kept])
+        mask = torch.arange(int(lengths.max())) < lengths[:, None]  # (B, T)
+        ids, segments = torch.full(mask.shape, pad), torch.zeros(mask.shape, dtype=torch.long)
+        words, offsets = [], []
         for row, (given, encoding, keep) in enumerate(zip(inputs, encodings, kept, strict=True)):
-            padding = length - len(keep)
-            ids[row, : len(keep)] = torch.tensor([encoding.ids[i] for i in keep])
-            segments[row, : len(keep)] = torch.tensor([encoding.type_ids[i] for i in keep])
-            mask[row, : len(keep)] = True
+            ids[row, : len(keep)] = torch.tensor(encoding.ids)[keep]
+            segments[row, : len(keep)] = torch.tensor(encoding.type_ids)[keep]
             word_ids, spans, sources = encoding.word_ids, encoding.offsets, encoding.sequence_ids
-            texts = (given,) if isinstance(given, str) else given
+            texts, padding = (given,) if isinstance(given, str) else given, mask.size(1) - len(keep)
             words.append([word_ids[i] for i in keep] + [None] * padding)
             offsets.append([_trim(texts[sources[i] or 0], *spans[i]) for i in keep] + [(0, 0)] * padding)
-            tokens.append(self.tokens(ids[row]))
         names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)
         special = torch.isin(ids, names) | ~mask
-        return Tokens(ids, mask, segments, special, tokens, words, offsets, inputs)
+        return Tokens(ids, mask, segments, special, [*map(self.tokens, ids)], words, offsets, inputs)
 
 
 def _alternate(outer: Sequence[np.ndarray], inner: Sequence[np.ndarray]) -> np.ndarray:
@@ -345,11 +332,10 @@ def _longest_first(encoding: Encoding, max_len: int) -> list[int]:
     """Positions to keep of an encoding cut to `max_len` tokens: the ends of the longer text go first."""
     sources = encoding.sequence_ids  # None for the special tokens of the template
     places: list[list[int]] = [[i for i, s in enumerate(sources) if s == which] for which in (0, 1)]
-    room = max_len - sources.count(None)
+    specials = sources.count(None)
+    room = max_len - specials
     if room < sum(map(bool, places)):
-        raise PtmError(
-            f"max_len={max_len} leaves no room for text beside {sources.count(None)} special tokens"
-        )
+        raise PtmError(f"max_len={max_len} leaves no room for text beside {specials} special tokens")
     first, second = map(len, places)
     if first + second > room:
         shorter = min(first, second, room // 2)
@@ -360,7 +346,6 @@ def _longest_first(encoding: Encoding, max_len: int) -> list[int]:
 
 def _guessed_roles(backend: Backend) -> dict[str, str]:
     """The roles of the special tokens by their well-known names, for folders without a config."""
-    known = max(
-        styles.STYLES.values(), key=lambda s: sum(backend.token_to_id(t) is not None for t in s.specials)
-    )
-    return {f"{role}_token": t for role, t in known.roles.items() if backend.token_to_id(t) is not None}
+    there = backend.get_vocab().keys()
+    known = max(styles.STYLES.values(), key=lambda style: len(there & set(style.specials)))
+    return {f"{role}_token": token for role, token in known.roles.items() if token in there}

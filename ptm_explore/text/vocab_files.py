@@ -28,14 +28,8 @@ def from_vocab_txt(path: Path, config: dict) -> Tokenizer:
     vocab = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece}
     model = models.WordPiece(vocab, unk_token="[UNK]")
     config.setdefault("tokenizer_class", "BertTokenizer")
-    strip = config.get("strip_accents")
-    backend = styles.pipeline(
-        model,
-        "wordpiece",
-        config.setdefault("do_lower_case", True),
-        None if strip is None else not strip,
-        config.get("tokenize_chinese_chars", True),
-    )
+    lowercase, chinese = config.setdefault("do_lower_case", True), config.get("tokenize_chinese_chars", True)
+    backend = styles.pipeline(model, "wordpiece", lowercase, config.get("strip_accents"), chinese)
     return styles.finish(backend, styles.STYLES["bert"])
 
 
@@ -66,10 +60,9 @@ def from_spiece(path: Path, config: dict) -> Tokenizer:
     config.setdefault("tokenizer_class", style.hf_class)
     lowercase = config.setdefault("do_lower_case", style.lowercase)
     model = models.Unigram(pieces, unk_id=unknown)
-    backend = styles.pipeline(model, "unigram", lowercase, config.get("keep_accents", False))
+    backend = styles.pipeline(model, "unigram", lowercase, not config.get("keep_accents", False))
     if characters:
-        steps = [backend.normalizer, normalizers.Precompiled(characters)]
-        backend.normalizer = normalizers.Sequence(steps)
+        backend.normalizer = normalizers.Sequence([backend.normalizer, normalizers.Precompiled(characters)])
     return styles.finish(backend, style)
 
 

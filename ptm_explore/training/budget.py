@@ -27,9 +27,7 @@ class Budget:
         """`60s`, `10min`, `2h`, `60steps`, `2Mtokens`, `1e13flops`; PtmError for anything else."""
         if isinstance(text, Budget):
             return text
-        found = re.fullmatch(
-            r"\s*(\d+(?:\.\d*)?(?:[eE]\+?\d+)?)\s*([kMGBT]?)\s*([a-z]+)\s*", str(text)
-        ) or re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:[eE]\+?\d+)?)()\s*([a-z]+)\s*", str(text))
+        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:[eE]\+?\d+)?)\s*([kMGBT]?)\s*([a-z]+)\s*", str(text))
         if not found or found[3] not in UNITS or float(found[1]) <= 0:
             raise PtmError(
                 f"{text!r} is not a budget; give a positive quantity with a unit, such as 60s, 10min, "

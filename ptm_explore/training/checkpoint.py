@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -18,16 +19,14 @@ from ptm_explore.errors import PtmError
 
 def save(folder: Path, net: nn.Module, optimizer: Optimizer, state: dict, keep: int = 2) -> Path:
     """Write a checkpoint of `state["progress"]["steps"]` and drop all but the last `keep`."""
-    from safetensors.torch import save_file
-
     target = folder / f"step-{state['progress']['steps']:08d}"
     temporary = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
         weights = {name: parameter.detach().cpu().contiguous() for name, parameter in net.named_parameters()}
-        save_file(weights, temporary / "model.safetensors")
-        save_file(_moments(net, optimizer), temporary / "optimizer.safetensors")
+        safetensors.torch.save_file(weights, temporary / "model.safetensors")
+        safetensors.torch.save_file(_moments(net, optimizer), temporary / "optimizer.safetensors")
         (temporary / "state.json").write_text(json.dumps(state))
         for file in temporary.iterdir():  # on the disk before the name is: a power cut is a kill too
             with file.open("rb") as handle:
@@ -56,12 +55,10 @@ def latest(folder: Path) -> Path | None:
 
 def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
     """Weights and optimiser set as they were; returns the state."""
-    from safetensors.torch import load_file
-
     try:
         state = json.loads((path / "state.json").read_text())
-        weights = load_file(path / "model.safetensors")
-        moments = load_file(path / "optimizer.safetensors")
+        parts = (path / f"{part}.safetensors" for part in ("model", "optimizer"))
+        weights, moments = map(safetensors.torch.load_file, parts)
     except Exception as error:
         raise PtmError(
             f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before"
@@ -72,10 +69,6 @@ def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(weights[name])
-    names = {id(parameter): name for name, parameter in own.items()}
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            name = names[id(parameter)]
             optimizer.state[parameter] = {
                 key.removeprefix(name + "/"): value.to(parameter.device if value.dim() else "cpu")
                 for key, value in moments.items()

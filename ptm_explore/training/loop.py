@@ -103,7 +103,7 @@ class Trainer:
         share = self.budget.share(self.progress)
         if not self.history:
             self._record(bar, accelerator, share, None, evaluate=True)
-        saved, recorded, evaluated = time.monotonic(), share, share
+        p, saved, recorded, evaluated = self.progress, time.monotonic(), share, share
         while share < 1:
             began = time.monotonic()
             lr = self.schedule.lr * rate(self.schedule, share)
@@ -113,27 +113,24 @@ class Trainer:
             losses, tokens, predicted = self._step(accelerator, learner, optimizer)
             self.threads.after(began, time.monotonic() - began)
             forward = self.net.config.flops_per_token(self.schedule.length, predicted / tokens)
-            self.progress["steps"] += 1
-            self.progress["tokens"] += tokens
-            self.progress["flops"] += 3 * tokens * forward  # backward takes twice as many
-            self.progress["seconds"] += time.monotonic() - began
-            share, stop = _agree(accelerator, self.budget.share(self.progress), stopped())
+            p["steps"] += 1
+            p["tokens"] += tokens
+            p["flops"] += 3 * tokens * forward  # backward takes twice as many
+            p["seconds"] += time.monotonic() - began
+            share, stop = _agree(accelerator, self.budget.share(p), stopped())
             total = sum(self.objective.weights()[name] * loss for name, loss in losses.items())
             speed = tokens / max(time.monotonic() - began, 1e-9)
-            bar.update(share, total, speed, self.progress["seconds"])
+            bar.update(share, total, speed, p["seconds"])
             done = share >= 1 or stop
-            affordable = self.judging < EVALUATING * self.progress["seconds"]
+            affordable = self.judging < EVALUATING * p["seconds"]
             evaluate = done or (share - evaluated >= 1 / EVALUATIONS and affordable)
             if evaluate or share - recorded >= 1 / RECORDS:
                 recorded, evaluated = share, share if evaluate else evaluated
                 row = {"loss": total, "lr": lr, "speed": speed}
                 row |= {f"loss_{name}": loss for name, loss in losses.items()} if len(losses) > 1 else {}
                 self._record(bar, accelerator, share, row, evaluate)
-            due = (
-                self.progress["steps"] % self.save_every == 0
-                if self.save_every
-                else time.monotonic() - saved > SAVE_SECONDS
-            )
+            every, passed = self.save_every, time.monotonic() - saved
+            due = p["steps"] % every == 0 if every else passed > SAVE_SECONDS
             if self.folder is not None and (due or done):
                 if accelerator.is_main_process:
                     self._save(optimizer)
@@ -158,7 +155,7 @@ class Trainer:
         own = [sum(count[name] for count in counts) for name in names]
         *together, tokens = _sum(accelerator, [*own, sum(batch.n_tokens for batch in batches)])
         totals = {name: max(count, 1.0) for name, count in zip(names, together, strict=True)}
-        torch.manual_seed(_step_seed(self.seed, self.progress["steps"], rank))
+        torch.manual_seed((self.seed * 1_000_003 + self.progress["steps"] * 7919 + rank) % 2**63)
         learner.train()
         sums = dict.fromkeys(names, 0.0)
         for number, batch in enumerate(batches):
@@ -204,17 +201,12 @@ class Trainer:
         return (self.folder or Path()) / "checkpoints"
 
     def _save(self, optimizer) -> Path:
-        state = {
-            "progress": self.progress,
-            "stream": self.stream.position,
-            "history": self.history,
-            "identity": self.identity or {},
-        }
+        state = {"progress": self.progress, "stream": self.stream.position, "history": self.history}
+        state |= {"identity": self.identity or {}}
         return checkpoint.save(self._checkpoints, self.net, optimizer, state)
 
     def _resume(self, optimizer) -> None:
-        path = checkpoint.latest(self._checkpoints)
-        if path is None:
+        if (path := checkpoint.latest(self._checkpoints)) is None:
             return
         state = checkpoint.load(path, self.net, optimizer)
         for name, now in (self.identity or {}).items():
@@ -266,15 +258,9 @@ def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls on matrices only."""
     matrices = [p for p in net.parameters() if p.dim() > 1]
     vectors = [p for p in net.parameters() if p.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": schedule.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    pulled = {"params": matrices, "weight_decay": schedule.weight_decay}
+    groups = [pulled, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, schedule.lr, schedule.betas, schedule.eps, fused=True)
-
-
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    return (seed * 1_000_003 + step * 7919 + rank) % 2**63
 
 
 def _sum(accelerator, values: Sequence[float | int]) -> list[float]:

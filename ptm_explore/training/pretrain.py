@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,10 +55,9 @@ def pretrain(
     start = start or chosen.start
     if start not in ("warm", "cold"):
         raise PtmError(f"start={start!r}; a recipe starts 'warm' (from the corpus's statistics) or 'cold'")
-    if not chosen.schedule.length <= chosen.config.max_len:
-        raise PtmError(
-            f"rows of {chosen.schedule.length} tokens; this model reads {chosen.config.max_len} at most"
-        )
+    length, most = chosen.schedule.length, chosen.config.max_len
+    if not length <= most:
+        raise PtmError(f"rows of {length} tokens; this model reads {most} at most")
     folder = Path(out).expanduser() if out is not None else None
     if resume and folder is None:
         raise PtmError("resume=True needs the folder to resume from: out=...")
@@ -70,37 +70,16 @@ def pretrain(
     resuming = resume and folder is not None and checkpoint.latest(folder / "checkpoints") is not None
     if start == "warm" and not resuming:
         warm_start(net, splits.train, seed)
-    heldout = heldout_batches(splits.heldout, goal, tokenizer, chosen.schedule.length)
+    heldout = heldout_batches(splits.heldout, goal, tokenizer, length)
+    baseline = unigram_baseline(heldout, splits.train.counts)
+    stream = Stream(splits.train, goal.arrange, tokenizer, length, seed)
     identity = {"recipe": _plain(asdict(chosen)), "corpus": text.key, "seed": seed, "start": start}
-    trainer = Trainer(
-        net=net,
-        objective=goal,
-        tokenizer=tokenizer,
-        stream=Stream(splits.train, goal.arrange, tokenizer, chosen.schedule.length, seed),
-        heldout=heldout,
-        baseline=unigram_baseline(heldout, splits.train.counts),
-        budget=budget,
-        schedule=chosen.schedule,
-        seed=seed,
-        accumulate=accumulate,
-        precision=precision,
-        cpu=cpu,
-        folder=folder,
-        save_every=save_every,
-        resume=resume,
-        identity=identity,
-        show=show,
-        title=chosen.name,
-    )
-    card = {
-        "corpus": text.name,
-        "corpus_key": text.key,
-        "skipped": dict(text.skipped),
-        "budget": str(budget),
-        "seed": seed,
-        "start": start,
-        "changes": changes,
-    }
+    options: dict[str, Any] = {"seed": seed, "accumulate": accumulate, "precision": precision, "cpu": cpu}
+    options |= {"folder": folder, "save_every": save_every, "resume": resume, "identity": identity}
+    options |= {"show": show, "title": chosen.name}
+    trainer = Trainer(net, goal, tokenizer, stream, heldout, baseline, budget, chosen.schedule, **options)
+    card: dict[str, Any] = {"corpus": text.name, "corpus_key": text.key, "skipped": dict(text.skipped)}
+    card |= {"budget": str(budget), "seed": seed, "start": start, "changes": changes}
     try:
         history = trainer.train()
     except TrainingError as error:
@@ -115,17 +94,12 @@ def pretrain(
 
 def _prepare(text: Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Tokenizer, Splits]:
     """Tokenizer and token store, from the cache where they are there; one process of many makes them."""
-    line = Line(show)
+    line, reading = Line(show), f"reading {text.name}: "
     with processes(cpu).main_process_first():
-        line.write(f"reading {text.name}: vocabulary")
-        tokenizer = train_tokenizer(
-            text, chosen.tokenizer, chosen.config.vocab_size, chosen.style, chosen.lowercase
-        )
-
-        def report(done: int, note: str = "") -> None:
-            line.write(f"reading {text.name}: {note}")
-
-        splits = tokenise(text, tokenizer, progress=report)
+        line.write(f"{reading}vocabulary")
+        size = chosen.config.vocab_size
+        tokenizer = train_tokenizer(text, chosen.tokenizer, size, chosen.style, chosen.lowercase)
+        splits = tokenise(text, tokenizer, progress=lambda _, note: line.write(f"{reading}{note}"))
     line.close()
     return tokenizer, splits
 
