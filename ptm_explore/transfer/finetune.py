@@ -172,7 +172,7 @@ def _schedule(model: Model, changes: dict[str, Any]) -> Schedule:
 
 def _network(model: Model, data: Task, dropout: float | None, seed: int) -> Network:
     """A network with the task's head, new, and the weights of the model where it has them."""
-    changes = {} if dropout is None else {"dropout": dropout, "attention_dropout": dropout}
+    changes: dict[str, Any] = {} if dropout is None else {"dropout": dropout, "attention_dropout": dropout}
     config = replace(model.config, **changes)
     outputs = 1 if data.kind == "regression" else len(data.labels)
     net = build(model.family, config, (HEAD_OF[data.kind],), outputs, seed=seed)
