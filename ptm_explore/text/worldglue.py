@@ -106,11 +106,9 @@ def inference(rng: Random) -> Rows:
         (giver, taker, third), (thing, other) = _people(rng, 3), rng.sample(THINGS, 2)
         label = rng.choice(("entailment", "contradiction", "neutral"))
         denied = rng.random() < 0.5
-        who, what = {"entailment": (taker, thing), "contradiction": (giver, thing)}.get(
-            label, rng.choice(((third, other), (taker, other), (giver, other)))
-        )
-        if denied and label != "neutral":
-            who = giver if label == "entailment" else taker
+        who, what = rng.choice(((third, other), (taker, other), (giver, other)))
+        if label != "neutral":
+            who, what = taker if (label == "entailment") != denied else giver, thing
         said = realise(clause(name(who), "have", noun(what), tense="present", negative=denied))[0]
         yield {"premise": _giving(rng, giver, taker, thing), "hypothesis": said, "label": label}
 
