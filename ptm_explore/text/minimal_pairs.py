@@ -149,9 +149,8 @@ def _passive(v, flip, wrong):
 
 def _comparative(v, flip, wrong):
     """The kite was older than the lamp; the kite was very old."""
-    made = g.adjective(v.b, comparative=flip == wrong)
-    made.words += [] if flip else pp("than", noun(v.y)).under(made.head)
-    made.words[:0] = [Word("very", "ADV", made.head, "advmod")] if flip else []
+    than = [] if flip else [pp("than", noun(v.y))]
+    made = g.adjective(v.b, *than, comparative=flip == wrong, very=flip)
     return clause(noun(v.x), "be", made, tense=v.tense)
 
 

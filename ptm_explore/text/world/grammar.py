@@ -81,9 +81,9 @@ def pp(preposition: str, phrase: Phrase) -> Phrase:
     return phrase
 
 
-def adjective(lemma: str, *after: Phrase, comparative=False) -> Phrase:
-    """A predicate: tired; older than Piet."""
-    forms = LEXICON.degree(lemma) if comparative else (lemma,)
+def adjective(lemma: str, *after: Phrase, comparative=False, very=False) -> Phrase:
+    """A predicate: tired; very tired; older than Piet."""
+    forms = ("very",) * very + (LEXICON.degree(lemma) if comparative else (lemma,))
     head = Word(forms[-1], "ADJ", lemma=lemma)
     words = [*(Word(form, "ADV", head, "advmod") for form in forms[:-1]), head]
     for phrase in after:
@@ -167,12 +167,6 @@ def because(mark: str, inner: Phrase, role: str = "advcl") -> Phrase:
     """A clause under a conjunction: because, so, although, when, that."""
     inner.words.insert(0, Word(mark, "SCONJ", inner.head, "mark"))
     inner.role = role
-    return inner
-
-
-def aside(inner: Phrase) -> Phrase:
-    """Between commas; the closing one gives way to other punctuation."""
-    inner.words = [comma(inner.head), *inner.words, comma(inner.head)]
     return inner
 
 
