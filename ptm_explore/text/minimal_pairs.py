@@ -181,14 +181,10 @@ def _inversion(v, flip, wrong):
     return made
 
 
-PHENOMENA: dict[str, Callable[..., Phrase]] = {
-    function.__name__[1:]: function
-    for function in (
-        _agreement, _agreement_relative, _agreement_verb, _coordination, _determiner, _quantifier, _numeral,
-        _reflexive_gender, _reflexive_number, _case, _tense, _polarity, _arguments, _filler_gap, _passive,
-        _comparative, _ellipsis, _cause, _place, _inversion,
-    )
-}  # fmt: skip
+_VERBS = (_agreement, _agreement_relative, _agreement_verb, _coordination)
+_FORMS = (_determiner, _quantifier, _numeral, _reflexive_gender, _reflexive_number, _case, _tense, _polarity)
+_CLAUSES = (_arguments, _filler_gap, _passive, _comparative, _ellipsis, _cause, _place, _inversion)
+PHENOMENA: dict[str, Callable[..., Phrase]] = {f.__name__[1:]: f for f in (*_VERBS, *_FORMS, *_CLAUSES)}
 ASKED = ("filler_gap", "inversion")
 
 Said = tuple[str, tuple[Word, ...]]  # a sentence and its words
@@ -199,12 +195,11 @@ def pairs(phenomenon: str, seed: int = 0) -> Iterator[tuple[Said, Said]]:
     there are hardly any new ones."""
     build, end = PHENOMENA[phenomenon], "?" if phenomenon in ASKED else "."
     rng, seen, known = Random(f"{phenomenon} {seed}"), set[str](), 0
+    ways = (False, True)
     while known < 1_000:
         known += 1
         words = _draw(rng)
-        good, bad = (
-            [g.realise(build(words, flip, wrong), end) for flip in (False, True)] for wrong in (False, True)
-        )
+        good, bad = ([g.realise(build(words, flip, wrong), end) for flip in ways] for wrong in ways)
         texts = {text for text, _ in good}
         if not texts & seen:
             seen |= texts

@@ -75,12 +75,10 @@ class Teller:
     def __init__(self, rng: Random, world: World, genre: str):
         self.rng, self.world, self.genre = rng, world, genre
         self.scene = Scene()
-        self.sentences: list[str] = []
-        self.words: list[tuple[Word, ...]] = []
-        self.facts: list[Fact] = []
-        self.events: list[Event] = []
-        self.last: dict[Entity, None] = {}  # mentioned in the sentence before, and in this one
-        self.now: dict[Entity, None] = {}
+        self.sentences, self.words = list[str](), list[tuple[Word, ...]]()
+        self.facts, self.events = list[Fact](), list[Event]()
+        # mentioned in the sentence before, and in this one
+        self.last, self.now = dict[Entity, None](), dict[Entity, None]()
         self.known: set[Entity] = set()
         self.me: Entity | None = None
         self.you: Entity | None = None
