@@ -3,15 +3,16 @@ one process, so that whatever else the machine does hits both. Ratios of medians
 
 `python -m benchmarks minute` compares warm and cold starts, `findings` tests findings of the papers, `views`
 sets the attention explorer beside bertviz, `attributions` times the methods, `minis DATA` trains the models
-that come with the package; `tasks
-DATA`, `finetune`, `few` judge on labelled data. Each knows `--help`."""
+that come with the package; `card` measures the generated world; `tasks DATA`, `finetune`, `few` judge on
+labelled data. Each knows `--help`."""
 
 import sys
 
-from benchmarks import findings, minis, minute, speed, tasks, views
+from benchmarks import findings, minis, minute, speed, tasks, views, world_card
 
 PARTS = {"step": speed.steps, "length": speed.lengths, "size": speed.sizes}
 COMMANDS = {
+    "card": world_card.main,
     "findings": findings.main,
     "minis": minis.main,
     "minute": minute.main,

@@ -70,12 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=Path("trace.html"))
     command.add_argument("--layer", type=int, help="one layer only")
 
-    command = add(_world, "the generated world: some of its documents, or its data card")
-    command.add_argument("what", choices=["read", "card"])
+    command = add(_world, "some documents of the generated world")
+    command.add_argument("what", choices=["read"])
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--documents", type=int, default=5, metavar="N")
     command.add_argument("--genre", default="", help="of all genres if not given")
-    command.add_argument("--out", type=Path, help="file for the card (else it is printed)")
 
     add(_doctor, "what is installed, and whether the chapters will run")
     return parser
@@ -159,16 +158,10 @@ def _trace(options) -> None:
 def _world(options) -> None:
     from itertools import islice
 
-    from ptm_explore.baselines.world_card import card
     from ptm_explore.text.world import documents
 
-    if options.what == "read":
-        for document in islice(documents("train", options.seed, options.genre), options.documents):
-            print(f"[{document.genre}] {document.text}\n")
-    elif options.out is None:
-        print(card())
-    else:
-        options.out.write_text(card(), encoding="utf-8")
+    for document in islice(documents("train", options.seed, options.genre), options.documents):
+        print(f"[{document.genre}] {document.text}\n")
 
 
 def _doctor(options) -> None:

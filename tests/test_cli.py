@@ -1,11 +1,13 @@
 """The command, as a user types it."""
 
 import json
+from itertools import islice
 from types import SimpleNamespace
 
 import pytest
 
 from ptm_explore.cli import main
+from ptm_explore.text.world import documents
 from tests import tiny
 
 
@@ -122,6 +124,12 @@ def test_fill_without_a_mask_shows_what_electra_suspects(capsys, monkeypatch):
     }.items():
         main(["fill", "electra", text])
         assert capsys.readouterr().out == said
+
+
+def test_world_read(capsys):
+    main(["world", "read", "--documents", "2", "--genre", "note", "--seed", "3"])
+    told = capsys.readouterr().out
+    assert [d.text in told for d in islice(documents("train", 3, "note"), 2)] == [True, True]
 
 
 def test_recipes_and_doctor(capsys):

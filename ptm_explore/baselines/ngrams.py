@@ -73,12 +73,10 @@ class NGrams:
 
     def probability(self, word: str, context: Sequence[str] = ()) -> float:
         """Of a word after these; only the last n - 1 of them count."""
-        word = word if word in self.vocabulary else UNKNOWN
-        return self._probability(word, self._context(context))
+        return self._probability(word if word in self.vocabulary else UNKNOWN, self._context(context))
 
     def _context(self, context: Sequence[str]) -> Context:
-        last = list(context)[len(context) - self.n + 1 :] if self.n > 1 else []
-        padded = [START] * (self.n - 1 - len(last)) + last
+        padded = [*[START] * (self.n - 1), *context][len(context) :]
         return tuple(w if w in self.vocabulary or w == START else UNKNOWN for w in padded)
 
     def _probability(self, word: str, context: Context) -> float:
@@ -95,10 +93,8 @@ class NGrams:
 
     def log_likelihood(self, sentence: Sequence[str]) -> float:
         """Of a sentence and its end, in nats; minus infinity if it cannot be."""
-        line = self._line(sentence)
-        chances = (
-            self._probability(line[i], tuple(line[i - self.n + 1 : i])) for i in range(self.n - 1, len(line))
-        )
+        line, start = self._line(sentence), self.n - 1
+        chances = (self._probability(line[i], tuple(line[i - start : i])) for i in range(start, len(line)))
         return sum(math.log(chance) if chance else -math.inf for chance in chances)
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:

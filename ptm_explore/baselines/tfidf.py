@@ -85,11 +85,9 @@ class TfIdf:
 
     def weights(self, label: str, k: int = 10) -> list[tuple[str, float]]:
         """The words that speak most for a class, with their weights; of a classification without pairs."""
-        names = list(self._model.classes_)
-        if len(names) == 2:  # one row of weights, for the second class
-            row = self._model.coef_[0] * (1 if names.index(label) else -1)
-        else:
-            row = self._model.coef_[names.index(label)]
+        rows = self._model.coef_
+        rows = rows if len(rows) > 1 else [-rows[0], rows[0]]  # of two classes only the second has weights
+        row = rows[list(self._model.classes_).index(label)]
         features = self._vectorizer.get_feature_names_out()
         return [(features[i], float(row[i])) for i in np.argsort(-row)[:k]]
 
@@ -99,9 +97,8 @@ class TfIdf:
         best = said[int((found[1:] @ found[0].T).toarray().argmax())]
         idf, known = self._vectorizer.idf_, self._vectorizer.vocabulary_
         asked = set(words(example.text))
-        rare = [(idf[known[w]] if w in known else np.inf, w) for w in words(best) if w not in asked]
-        rare = [(weight, word) for weight, word in rare if word.isalnum()]
-        return max(rare)[1] if rare else ""
+        left = [word for word in words(best) if word.isalnum() and word not in asked]
+        return max(((idf[known[w]] if w in known else np.inf, w) for w in left), default=(0, ""))[1]
 
 
 def _commonest_tags(examples: Sequence[Example]) -> defaultdict[str, str]:

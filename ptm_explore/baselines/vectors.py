@@ -57,11 +57,10 @@ class WordVectors:
         sentences = [list(sentence) for sentence in sentences]
         seen = Counter(word for sentence in sentences for word in sentence)
         self.words = [word for word, count in seen.most_common() if count >= min_count]
-        if len(self.words) < 3:
-            few = len(self.words)
-            raise PtmError(f"{few} words were seen {min_count} times; give more text, or min_count=1")
+        other = len(self.words)  # the id of a rare word, or of a gap between sentences
+        if other < 3:
+            raise PtmError(f"{other} words were seen {min_count} times; give more text, or min_count=1")
         self._id = {word: i for i, word in enumerate(self.words)}
-        other = len(self.words)  # a rare word, or a gap between sentences
         gap = [other] * window
         stream = [i for s in sentences for i in (*(self._id.get(word, other) for word in s), *gap)]
         counts = cooccurrence(np.array(stream), other + 1, window)[:other, :other]

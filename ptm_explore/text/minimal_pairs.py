@@ -9,21 +9,8 @@ from collections.abc import Callable, Iterator
 from random import Random
 from types import SimpleNamespace
 
-from ptm_explore.text.world.grammar import (
-    LEXICON,
-    Phrase,
-    Word,
-    adjective,
-    adverb,
-    because,
-    both,
-    clause,
-    name,
-    noun,
-    pp,
-    pronoun,
-    realise,
-)
+from ptm_explore.text.world import grammar as g
+from ptm_explore.text.world.grammar import LEXICON, Phrase, Word, clause, name, noun, pp
 
 EACH = 1_000  # pairs of a phenomenon
 # words that the world says often, in all the forms that are needed here
@@ -31,18 +18,8 @@ THINGS, PEOPLE = LEXICON.lists["pairs.things"], LEXICON.lists["pairs.people"]
 MEN = LEXICON.lists["men.kind"]
 ADJECTIVES = ("old", "new", "small", "big", "strange", "quiet", "famous", "happy", "proud")
 SHORT = (
-    "old",
-    "heavy",
-    "round",
-    "white",
-    "black",
-    "strong",
-    "big",
-    "dusty",
-    "grey",
-    "green",
-    "tall",
-    "thick",
+    *("old", "heavy", "round", "white", "black", "strong"),
+    *("big", "dusty", "grey", "green", "tall", "thick"),
 )
 DONE = ("find", "discover", "notice", "spot", "buy", "see", "mend", "repair", "fix")
 MADE = ("paint", "carve", "mend", "clean", "count", "examine", "weigh")
@@ -74,28 +51,27 @@ def _as_if(subject: Phrase, plural: bool) -> Phrase:
 def _agreement(v, flip, wrong):
     """The keys near the cabinet are old."""
     subject = noun(v.x, plural=flip, after=[pp("near", noun(v.y, plural=not flip))])
-    return clause(_as_if(subject, flip != wrong), "be", adjective(v.a), tense=v.tense)
+    return clause(_as_if(subject, flip != wrong), "be", g.adjective(v.a), tense=v.tense)
 
 
 def _agreement_relative(v, flip, wrong):
     """The trader that stood near the sailors works."""
     inner = clause(noun(v.p), "stand", pp("near", noun(v.q, plural=not flip)), silent=True)
-    subject = noun(v.p, plural=flip, after=[because("that", inner, "acl:relcl")])
+    subject = noun(v.p, plural=flip, after=[g.because("that", inner, "acl:relcl")])
     return clause(_as_if(subject, flip != wrong), v.does, tense="present")
 
 
 def _agreement_verb(v, flip, wrong):
     """The traders work every day."""
-    return clause(
-        _as_if(noun(v.p, plural=flip), flip != wrong), v.does, pp("on", name(v.day)), tense="present"
-    )
+    subject = _as_if(noun(v.p, plural=flip), flip != wrong)
+    return clause(subject, v.does, pp("on", name(v.day)), tense="present")
 
 
 def _coordination(v, flip, wrong):
     """Anna and Tom are happy."""
     one = name(v.names[0])
-    subject = both(one, name(v.names[1])) if flip else one
-    return clause(_as_if(subject, flip != wrong), "be", adjective(v.a), tense=v.tense)
+    subject = g.both(one, name(v.names[1])) if flip else one
+    return clause(_as_if(subject, flip != wrong), "be", g.adjective(v.a), tense=v.tense)
 
 
 def _determiner(v, flip, wrong):
@@ -106,7 +82,7 @@ def _determiner(v, flip, wrong):
 def _quantifier(v, flip, wrong):
     """Every boat was old; all boats were old."""
     subject = noun(v.x, "all" if flip != wrong else "every", plural=flip)
-    return clause(subject, "be", adjective(v.a), tense=v.tense)
+    return clause(subject, "be", g.adjective(v.a), tense=v.tense)
 
 
 def _numeral(v, flip, wrong):
@@ -116,24 +92,21 @@ def _numeral(v, flip, wrong):
 
 def _reflexive_gender(v, flip, wrong):
     """Anna hurt herself near the boat."""
-    return clause(
-        name(v.names[flip]), "hurt", pronoun("fm"[flip != wrong], "reflexive"), pp("near", noun(v.x))
-    )
+    return _hurt(name(v.names[flip]), "fm"[flip != wrong], v)
 
 
 def _reflexive_number(v, flip, wrong):
     """The old boys hurt themselves near the boat."""
-    return clause(
-        noun(v.man, "the", v.a, plural=flip),
-        "hurt",
-        pronoun("mp"[flip != wrong], "reflexive"),
-        pp("near", noun(v.x)),
-    )
+    return _hurt(noun(v.man, "the", v.a, plural=flip), "mp"[flip != wrong], v)
+
+
+def _hurt(who: Phrase, themselves: str, v) -> Phrase:
+    return clause(who, "hurt", g.pronoun(themselves, "reflexive"), pp("near", noun(v.x)))
 
 
 def _case(v, flip, wrong):
     """She greeted Tom near the boat; Tom greeted her near the boat."""
-    other = pronoun("f", "subject" if flip == wrong else "object")
+    other = g.pronoun("f", "subject" if flip == wrong else "object")
     other.plural, other.person = False, 3
     first, second = (name(v.names[1]), other) if flip else (other, name(v.names[1]))
     return clause(first, "greet", second, pp("near", noun(v.x)))
@@ -141,8 +114,8 @@ def _case(v, flip, wrong):
 
 def _tense(v, flip, wrong):
     """Yesterday Anna was happy; tomorrow Anna will be happy."""
-    when = adverb("tomorrow" if flip != wrong else "yesterday")
-    return clause(name(v.other), "be", adjective(v.a), modal="will" if flip else "", front=when)
+    when = g.adverb("tomorrow" if flip != wrong else "yesterday")
+    return clause(name(v.other), "be", g.adjective(v.a), modal="will" if flip else "", front=when)
 
 
 def _polarity(v, flip, wrong):
@@ -150,9 +123,8 @@ def _polarity(v, flip, wrong):
     outer, inside = ("the", "no") if wrong else ("no", "the")
     one, other = (v.q, v.p) if flip else (v.p, v.q)
     inner = clause(noun(one), "stand", pp("near", noun(other, inside)), silent=True)
-    return clause(
-        noun(one, outer, after=[because("that", inner, "acl:relcl")]), v.did, noun(v.x, "any", plural=True)
-    )
+    subject = noun(one, outer, after=[g.because("that", inner, "acl:relcl")])
+    return clause(subject, v.did, noun(v.x, "any", plural=True))
 
 
 def _arguments(v, flip, wrong):
@@ -163,7 +135,7 @@ def _arguments(v, flip, wrong):
 
 def _filler_gap(v, flip, wrong):
     """What did Anna find yesterday? Did Anna find kites yesterday?"""
-    last = noun(v.x, "", plural=True) if flip != wrong else adverb("yesterday")
+    last = noun(v.x, "", plural=True) if flip != wrong else g.adverb("yesterday")
     return clause(name(v.other), v.did, last, ask="?" if flip else "what")
 
 
@@ -177,23 +149,22 @@ def _passive(v, flip, wrong):
 
 def _comparative(v, flip, wrong):
     """The kite was older than the lamp; the kite was very old."""
-    made = adjective(v.b, comparative=flip == wrong)
-    made.words += [] if flip else pp("than", noun(v.y)).under(made.head)
-    made.words[:0] = [Word("very", "ADV", made.head, "advmod")] if flip else []
+    than = [] if flip else [pp("than", noun(v.y))]
+    made = g.adjective(v.b, *than, comparative=flip == wrong, very=flip)
     return clause(noun(v.x), "be", made, tense=v.tense)
 
 
 def _ellipsis(v, flip, wrong):
     """Anna smiled and Tom did too; Anna was happy and Tom was too."""
-    first = clause(name(v.names[0]), "be", adjective(v.a)) if flip else clause(name(v.names[0]), v.does)
-    return both(first, clause(name(v.names[1]), "be" if flip != wrong else "do", adverb("too")))
+    first = clause(name(v.names[0]), "be", g.adjective(v.a)) if flip else clause(name(v.names[0]), v.does)
+    return g.both(first, clause(name(v.names[1]), "be" if flip != wrong else "do", g.adverb("too")))
 
 
 def _cause(v, flip, wrong):
     """Anna was sad because the kite was gone; the kite was gone, so Anna was sad."""
-    sad, gone = clause(name(v.other), "be", adjective("sad")), clause(noun(v.x), "be", adjective("gone"))
+    sad, gone = clause(name(v.other), "be", g.adjective("sad")), clause(noun(v.x), "be", g.adjective("gone"))
     first, second = (gone, sad) if flip else (sad, gone)
-    made = both(first, second, "so" if flip != wrong else "because")
+    made = g.both(first, second, "so" if flip != wrong else "because")
     made.words = [word for word in made.words if word.form != ","]  # "because" takes none
     return made
 
@@ -210,14 +181,10 @@ def _inversion(v, flip, wrong):
     return made
 
 
-PHENOMENA: dict[str, Callable[..., Phrase]] = {
-    function.__name__[1:]: function
-    for function in (
-        _agreement, _agreement_relative, _agreement_verb, _coordination, _determiner, _quantifier, _numeral,
-        _reflexive_gender, _reflexive_number, _case, _tense, _polarity, _arguments, _filler_gap, _passive,
-        _comparative, _ellipsis, _cause, _place, _inversion,
-    )
-}  # fmt: skip
+_VERBS = (_agreement, _agreement_relative, _agreement_verb, _coordination)
+_FORMS = (_determiner, _quantifier, _numeral, _reflexive_gender, _reflexive_number, _case, _tense, _polarity)
+_CLAUSES = (_arguments, _filler_gap, _passive, _comparative, _ellipsis, _cause, _place, _inversion)
+PHENOMENA: dict[str, Callable[..., Phrase]] = {f.__name__[1:]: f for f in (*_VERBS, *_FORMS, *_CLAUSES)}
 ASKED = ("filler_gap", "inversion")
 
 Said = tuple[str, tuple[Word, ...]]  # a sentence and its words
@@ -228,14 +195,13 @@ def pairs(phenomenon: str, seed: int = 0) -> Iterator[tuple[Said, Said]]:
     there are hardly any new ones."""
     build, end = PHENOMENA[phenomenon], "?" if phenomenon in ASKED else "."
     rng, seen, known = Random(f"{phenomenon} {seed}"), set[str](), 0
+    ways = (False, True)
     while known < 1_000:
         known += 1
         words = _draw(rng)
-        both_ways = [
-            [realise(build(words, flip, wrong), end) for wrong in (False, True)] for flip in (False, True)
-        ]
-        texts = {good[0] for good, _ in both_ways}
+        good, bad = ([g.realise(build(words, flip, wrong), end) for flip in ways] for wrong in ways)
+        texts = {text for text, _ in good}
         if not texts & seen:
             seen |= texts
             known = 0
-            yield from ((good, bad) for good, bad in both_ways)
+            yield from zip(good, bad, strict=True)

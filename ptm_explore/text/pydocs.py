@@ -17,12 +17,10 @@ from pathlib import Path
 
 from ptm_explore.text.cache import building, cache_folder, digest
 
-ENOUGH = (
-    6_000_000  # characters, a million words; parsing everything would take minutes where much is installed
-)
-SKIPPED = frozenset(
-    {"test", "tests", "testing", "_vendor", "vendor", "site-packages", "__pycache__", "lib2to3"}
-)
+# characters, a million words; parsing everything would take minutes where much is installed
+ENOUGH = 6_000_000
+SKIPPED = {"test", "tests", "testing", "_vendor", "vendor", "site-packages", "__pycache__", "lib2to3"}
+_Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def key() -> str:
@@ -36,16 +34,14 @@ def documents() -> Iterator[str]:
     target = cache_folder() / f"pydocs-{key()}"
     if not target.exists():
         with building(target) as folder, open(folder / "documents.jsonl", "w", encoding="utf-8") as file:
-            for text in harvest():
-                file.write(json.dumps(text, ensure_ascii=False) + "\n")
+            file.writelines(json.dumps(text, ensure_ascii=False) + "\n" for text in harvest())
     with open(target / "documents.jsonl", encoding="utf-8") as file:
         yield from map(json.loads, file)
 
 
 def harvest() -> Iterator[str]:
     """The prose of installed modules until there is ENOUGH, each paragraph only once."""
-    seen: set[int] = set()
-    size = 0
+    seen, size = set[int](), 0
     for text in _raw_documents():
         kept = [p for p in dict.fromkeys(paragraphs(text)) if hash(p) not in seen]
         seen.update(map(hash, kept))
@@ -73,23 +69,18 @@ def docstrings(source: str) -> Iterator[str]:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-    todo: list[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef] = [tree]
-    while todo:
-        node = todo.pop(0)
+    todo: list[ast.Module | _Documented] = [tree]
+    for node in todo:
         if text := ast.get_docstring(node):
             yield text
-        todo.extend(
-            n for n in node.body if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        )
+        todo.extend(inner for inner in node.body if isinstance(inner, _Documented))
 
 
 def _raw_documents() -> Iterator[str]:
     for distribution in sorted(metadata.distributions(), key=lambda d: d.name or ""):
         _, _, description = (distribution.read_text("METADATA") or "").partition("\n\n")
         yield description
-    roots = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")} | set(
-        site.getsitepackages()
-    )
+    roots = {*map(sysconfig.get_path, ("stdlib", "purelib", "platlib")), *site.getsitepackages()}
     files: dict[Path, str] = {}  # and an order in which every beginning is a fair sample of all packages
     for root in map(Path, sorted(roots)):
         for path in root.rglob("*.py"):
@@ -108,9 +99,7 @@ def _raw_documents() -> Iterator[str]:
 _ROLE = re.compile(r":[a-zA-Z:]+:`~?([^`<]*)(?:<[^`>]*>)?`")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])|`([^`<]+?)\s*<[^`>]*>`__?")
 _MARK = re.compile(r"``|`|\*\*|(?<!\w)\*(?=\w)|(?<=\w)\*(?!\w)")
-_LINE_OF_CODE = re.compile(
-    r"\s*(>>>|\.\.\s|\.\.\.|:\w[^:]*:\s|@|\||\+[-=]|[-=~^*#_]{3,}|[-*•#>$%<\[]|\d+[.)]\s)"
-)
+_CODE = re.compile(r"\s*(>>>|\.\.\s|\.\.\.|:\w[^:]*:\s|@|\||\+[-=]|[-=~^*#_]{3,}|[-*•#>$%<\[]|\d+[.)]\s)")
 _PROSE = re.compile(r"[A-Z\"'(“][\w\s,.;:'\"()!?/%’“”–—-]*[.!?][\"')”’]?")
 _WORD = re.compile(r"[\"'(“]?[A-Za-z]+(?:[-'’/][A-Za-z]+)*[,.;:!?]?[\"')”]?[,.;:!?]?")
 
@@ -118,7 +107,7 @@ _WORD = re.compile(r"[\"'(“]?[A-Za-z]+(?:[-'’/][A-Za-z]+)*[,.;:!?]?[\"')”]
 def _prose(block: str) -> str | None:
     lines = block.strip("\n").splitlines()
     indents = {len(line) - len(line.lstrip()) for line in lines}
-    if not lines or len(indents) > 1 or any(map(_LINE_OF_CODE.match, lines)):
+    if not lines or len(indents) > 1 or any(map(_CODE.match, lines)):
         return None
     text = " ".join(" ".join(lines).split())
     text = _MARK.sub("", _LINK.sub(lambda m: m[1] or m[2] or "", _ROLE.sub(r"\1", text)))

@@ -7,12 +7,8 @@ _END = re.compile(
     r"[.!?…]+[\"'”’»)\]]*(?:[ \t\u00a0]+(?=\S)|(?=\n|$))|[।؟۔።][\"'”’»)\]]*\s*|[。！？][”’」』）]*|\n"
 )
 _OPENING = frozenset("\"'“‘«(¿¡[「『")
-_BEFORE_NAMES = re.compile(
-    "mr|mrs|ms|dr|prof|st|sen|rep|gov|gen|col|maj|capt|lt|sgt|rev|hon|messrs|mme|mlle|vs|cf|approx", re.I
-)
-_BEFORE_NUMBERS = re.compile(
-    "nos?|pp?|vols?|figs?|eqs?|sec|ch|art|ca?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec", re.I
-)
+_BEFORE_NAME = "mr|mrs|ms|dr|prof|st|sen|rep|gov|gen|col|maj|capt|lt|sgt|rev|hon|messrs|mme|mlle|vs|cf|approx"
+_BEFORE_NUMBER = "nos?|pp?|vols?|figs?|eqs?|sec|ch|art|ca?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # J, U.S, e.g
 
 
@@ -43,6 +39,6 @@ def _ends(text: str, start: int, match: re.Match) -> bool:
         return True
     before = text[max(start, match.start() - 20) : match.start()].split()
     word = before[-1].lstrip("\"'“‘([") if before else ""
-    if _INITIALS.fullmatch(word) or _BEFORE_NAMES.fullmatch(word):
+    if _INITIALS.fullmatch(word) or re.fullmatch(_BEFORE_NAME, word, re.I):
         return False
-    return not (following.isdigit() and _BEFORE_NUMBERS.fullmatch(word))
+    return not (following.isdigit() and re.fullmatch(_BEFORE_NUMBER, word, re.I))

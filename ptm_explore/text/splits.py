@@ -30,10 +30,7 @@ def _bpe(word: str, model: dict, _best: int) -> list[Step]:
     rank = {tuple(pair): i for i, pair in enumerate(merges, 1)}
     pieces = list(word)
     found: list[Step] = [(pieces, "letters")]
-    while True:
-        pairs = [pair for pair in pairwise(pieces) if pair in rank]
-        if not pairs:
-            return found
+    while pairs := [pair for pair in pairwise(pieces) if pair in rank]:
         first, second = min(pairs, key=rank.__getitem__)
         pieces, left = [], pieces
         while left:
@@ -41,6 +38,7 @@ def _bpe(word: str, model: dict, _best: int) -> list[Step]:
             pieces.append(first + second if joined else left[0])
             left = left[1 + joined :]
         found.append((pieces, f"merge {rank[first, second]}: {first} + {second}"))
+    return found
 
 
 def _wordpiece(word: str, model: dict, _best: int) -> list[Step]:

@@ -23,8 +23,8 @@ ENTITIES = {"person": "PERSON", "animal": "PET", "town": "TOWN"}
 Rows = Iterator[dict[str, Any]]
 
 
-def _documents() -> Iterator[Document]:
-    return documents("test", seed=1)
+def _documents(genre: str = "") -> Iterator[Document]:
+    return documents("test", 1, genre)
 
 
 def acceptability(rng: Random) -> Rows:
@@ -38,26 +38,19 @@ def acceptability(rng: Random) -> Rows:
 
 def sentiment(rng: Random) -> Rows:
     """SST: reviews; the words that carry the sentiment, and what denies them, are the rationale."""
-    lists = {kind: {w for key, words in LEXICON.lists.items() if key.startswith(kind + ".") for w in words}
-             for kind in ("praise", "blame")}  # fmt: skip
-    for d in documents("test", seed=1, genre="review"):
-        if d.sentiment:
-            spans = [
-                place
-                for words, places in zip(d.words, d.offsets(), strict=True)
-                for word, place in zip(words, places, strict=True)
-                if _carries(
-                    word, words, lists[d.sentiment], lists["blame" if d.sentiment == "praise" else "praise"]
-                )
-            ]
-            yield {
-                "text": d.text,
-                "label": {"praise": "positive"}.get(d.sentiment, "negative"),
-                "rationale": spans,
-            }
+    for d in _documents("review"):
+        label = "positive" if d.sentiment == "praise" else "negative"
+        spans = [place for words, word, place in _placed(d) if _carries(word, words, d.sentiment)]
+        yield {"text": d.text, "label": label, "rationale": spans}
 
 
-def _carries(word: Word, words: tuple[Word, ...], own: set[str], other: set[str]) -> bool:
+def _placed(d: Document) -> Iterator[tuple[tuple[Word, ...], Word, tuple[int, int]]]:
+    """Each word after its sentence and with where it stands."""
+    for words, places in zip(d.words, d.offsets(), strict=True):
+        yield from ((words, word, place) for word, place in zip(words, places, strict=True))
+
+
+def _carries(word: Word, words: tuple[Word, ...], sentiment: str | None) -> bool:
     """A word of the sentiment that is not denied, a denied one of the other, or what denies it."""
     if word.form in ("not", "never"):
         return True
@@ -66,7 +59,8 @@ def _carries(word: Word, words: tuple[Word, ...], own: set[str], other: set[str]
     verb = word.head
     said = (verb, verb.head) if verb.relation == "ccomp" else (verb,)  # was not; I do not think that it was
     denied = any(w.form in ("not", "never") and w.head in said for w in words)
-    return word.lemma in (other if denied else own)
+    wanted = sentiment if not denied else "blame" if sentiment == "praise" else "praise"
+    return any(word.lemma in LEXICON.lists[key] for key in LEXICON.lists if key.startswith(f"{wanted}."))
 
 
 def paraphrase(rng: Random) -> Rows:
@@ -95,11 +89,9 @@ def _people(rng: Random, n: int) -> list[str]:
 def similarity(rng: Random) -> Rows:
     """STS-B: two givings share none to all four of giver, taker, thing and place; the score counts them."""
     while True:
-        one, other = (
-            [*_people(rng, 2), rng.choice(THINGS), rng.choice(LEXICON.lists["in"])] for _ in range(2)
-        )
-        keep = set(rng.sample(range(4), rng.randrange(5)))
-        other = [one[i] if i in keep else other[i] for i in range(4)]
+        one, other = ([*_people(rng, 2), *map(rng.choice, (THINGS, LEXICON.lists["in"]))] for _ in range(2))
+        for kept in rng.sample(range(4), rng.randrange(5)):
+            other[kept] = one[kept]
         if rng.random() < 0.5:  # the same people, the other way round: the same words, less in common
             other[:2] = other[1::-1]
         if other[0] != other[1]:
@@ -114,11 +106,9 @@ def inference(rng: Random) -> Rows:
         (giver, taker, third), (thing, other) = _people(rng, 3), rng.sample(THINGS, 2)
         label = rng.choice(("entailment", "contradiction", "neutral"))
         denied = rng.random() < 0.5
-        who, what = {"entailment": (taker, thing), "contradiction": (giver, thing)}.get(
-            label, rng.choice(((third, other), (taker, other), (giver, other)))
-        )
-        if denied and label != "neutral":
-            who = giver if label == "entailment" else taker
+        who, what = rng.choice(((third, other), (taker, other), (giver, other)))
+        if label != "neutral":
+            who, what = taker if (label == "entailment") != denied else giver, thing
         said = realise(clause(name(who), "have", noun(what), tense="present", negative=denied))[0]
         yield {"premise": _giving(rng, giver, taker, thing), "hypothesis": said, "label": label}
 
@@ -141,11 +131,10 @@ def question(rng: Random) -> Rows:
 
 def _told(d: Document, subject: Any, answer: str) -> tuple[int, int] | None:
     """Where the answer stands, in a clause about the subject."""
-    for words, places in zip(d.words, d.offsets(), strict=True):
-        heads = {id(word.head) for word in words if word.entity is subject and word.relation == "nsubj"}
-        for word, place in zip(words, places, strict=True):
-            if answer in (word.form, word.lemma) and id(word.head) in heads:
-                return place
+    for words, word, place in _placed(d):
+        heads = [w.head for w in words if w.entity is subject and w.relation == "nsubj"]
+        if answer in (word.form, word.lemma) and word.head in heads:
+            return place
     return None
 
 
@@ -165,9 +154,8 @@ def entities(rng: Random) -> Rows:
 
 def _coined(rng: Random) -> str:
     """A word that there is not."""
-    return "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(2)) + rng.choice(
-        "nrlskt"
-    )
+    syllable = ("bdfgklmnprstvz", "aeiou")
+    return "".join(map(rng.choice, (*syllable, *syllable, "nrlskt")))
 
 
 def word_class(rng: Random) -> Rows:
@@ -187,44 +175,36 @@ def coreference(rng: Random) -> Rows:
     """WSC: whom a pronoun means, among those that were mentioned."""
     for d in _documents():
         for i in range(1, len(d.words)):
-            spoken = d.sentences[i].startswith("“")
             means = [w for w in d.words[i] if w.tag == "PRON" and w.lemma in ("she", "he") and w.entity]
             before = {w.entity for words in d.words[:i] for w in words if w.tag == "PROPN" and w.entity}
             people = sorted((e for e in before if e.kind == "person"), key=str)
+            spoken = d.sentences[i].startswith("“")
             if spoken or not means or len(people) < 2 or means[0].entity not in people:
                 continue
             who, right = means[0], rng.random() < 0.5
             said = who.entity if right else rng.choice([e for e in people if e is not who.entity])
-            text = " ".join(d.sentences[max(i - 4, 0) : i + 1])
-            yield {
-                "text": text,
-                "pair": f"{who.lemma.capitalize()} is {said}.",
-                "label": "yes" if right else "no",
-            }
+            text, pair = " ".join(d.sentences[max(i - 4, 0) : i + 1]), f"{who.lemma.capitalize()} is {said}."
+            yield {"text": text, "pair": pair, "label": "yes" if right else "no"}
             break
 
 
 def choice(rng: Random) -> Rows:
     """COPA: how somebody feels after what happened; the other answer is of another mood."""
     kinds = {mood: kind for kind in MOODS for mood in LEXICON.lists[kind]}
-    for d in documents("test", seed=1, genre="story"):
+    for d in _documents("story"):
         felt = [e for e in d.events if e.kind == "feel" and 2 <= e.sentence < len(d.sentences)]
         for event in felt[:1]:
             words = d.words[event.sentence]
             mood = next((w for w in words if w.form == event.place and w.relation == "attr"), None)
-            if (
-                mood is None
-                or mood.form not in kinds
-                or mood.head.relation != "root"
-                or any(w.form == "because" for w in words)
-            ):
+            reason = any(w.form == "because" for w in words)
+            if reason or mood is None or mood.form not in kinds or mood.head.relation != "root":
                 continue
             kind, right = kinds[mood.form], rng.random() < 0.5
             others = [k for k in MOODS if k != kind and "happy" in (k, kind)]
             said = rng.choice(LEXICON.lists[kind if right else rng.choice(others)])
-            ending = f"{event.agent} was {said}."
             text = " ".join(d.sentences[max(event.sentence - 4, 0) : event.sentence])
-            yield {"text": text, "pair": ending, "label": "plausible" if right else "implausible"}
+            pair, label = f"{event.agent} was {said}.", "plausible" if right else "implausible"
+            yield {"text": text, "pair": pair, "label": label}
 
 
 def genre(rng: Random) -> Rows:
@@ -234,13 +214,9 @@ def genre(rng: Random) -> Rows:
         yield {"text": " ".join(d.sentences[first : first + 3]), "label": d.genre}
 
 
-TASKS: dict[str, Callable[[Random], Rows]] = {
-    task.__name__: task
-    for task in (
-        *(acceptability, sentiment, paraphrase, similarity, inference, question, entities, word_class),
-        *(coreference, choice, genre),
-    )
-}
+_OF_SENTENCES = (acceptability, sentiment, paraphrase, similarity, inference)
+_OF_DOCUMENTS = (question, entities, word_class, coreference, choice, genre)
+TASKS: dict[str, Callable[[Random], Rows]] = {t.__name__: t for t in (*_OF_SENTENCES, *_OF_DOCUMENTS)}
 METRICS = {"acceptability": "matthews"}
 KINDS = {"similarity": "regression"}
 OPEN = ("word_class", "genre")  # words may leave the label open: a coined one, three sentences of any genre
@@ -253,7 +229,7 @@ def rows(name: str) -> Rows:
             for good, bad in islice(pairs(phenomenon), EACH):
                 yield {"sentence_good": good[0], "sentence_bad": bad[0], "UID": phenomenon}
         return
-    seen: set[str] = set()
+    seen = set[str]()
     for row in TASKS[name](Random(f"worldglue {name}")):
         key = repr(sorted((k, v) for k, v in row.items() if k != "score"))
         if key not in seen:

@@ -117,6 +117,13 @@ def test_following_ranks_all_words():
     assert [round(p, 12) for _, p in model.following(context, 4)] == [round(p, 12) for p, _ in everything[:4]]
 
 
+def test_a_short_context_is_the_beginning_of_a_sentence():
+    model = NGrams(4, "none").fit(SENTENCES)
+    assert model.probability("sat", ["the", "cat"]) == model.probability("sat", [START, "the", "cat"]) == 1
+    long = ["dog", "cat", "sat", "on"]
+    assert model.probability("the", long[1:]) == model.probability("the", long) == 1
+
+
 def test_rare_words_are_one_word():
     model = NGrams(1, "none", min_count=2).fit(SENTENCES)
     assert "log" not in model.vocabulary

@@ -10,14 +10,9 @@ from ptm_explore.text.world.lexicon import lexicon
 LEXICON = lexicon()
 TIGHT = frozenset((",", ".", "?", "'s", "”"))
 # person, gender -> subject, object, possessive, reflexive
-PRONOUNS = {
-    "1": ("I", "me", "my", "myself"),
-    "2": ("you", "you", "your", "yourself"),
-    "f": ("she", "her", "her", "herself"),
-    "m": ("he", "him", "his", "himself"),
-    "n": ("it", "it", "its", "itself"),
-    "p": ("they", "them", "their", "themselves"),
-}
+_PRONOUNS = "1 I me my myself/2 you you your yourself/f she her her herself/m he him his himself"
+_PRONOUNS += "/n it it its itself/p they them their themselves"
+PRONOUNS = {who: tuple(forms) for who, *forms in map(str.split, _PRONOUNS.split("/"))}
 CASES = {"subject": 0, "object": 1, "possessive": 2, "reflexive": 3}
 
 
@@ -86,9 +81,9 @@ def pp(preposition: str, phrase: Phrase) -> Phrase:
     return phrase
 
 
-def adjective(lemma: str, *after: Phrase, comparative=False) -> Phrase:
-    """A predicate: tired; older than Piet."""
-    forms = LEXICON.degree(lemma) if comparative else (lemma,)
+def adjective(lemma: str, *after: Phrase, comparative=False, very=False) -> Phrase:
+    """A predicate: tired; very tired; older than Piet."""
+    forms = ("very",) * very + (LEXICON.degree(lemma) if comparative else (lemma,))
     head = Word(forms[-1], "ADJ", lemma=lemma)
     words = [*(Word(form, "ADV", head, "advmod") for form in forms[:-1]), head]
     for phrase in after:
@@ -117,12 +112,10 @@ def both(first: Phrase, second: Phrase, word: str = "and") -> Phrase:
 
 def finite(lemma: str, tense: str, subject: Phrase) -> str:
     """The form that agrees with the subject."""
-    third = subject.person == 3 and not subject.plural
+    person = 2 if subject.plural else subject.person  # every plural goes with the form of "you"
     if lemma == "be":
-        if tense == "past":
-            return "was" if third or (subject.person == 1 and not subject.plural) else "were"
-        return "is" if third else "am" if subject.person == 1 and not subject.plural else "are"
-    return LEXICON.verb(lemma)[2 if tense == "past" else 1 if third else 0]
+        return {"past": ("was", "were", "was")}.get(tense, ("am", "are", "is"))[person - 1]
+    return LEXICON.verb(lemma)[2 if tense == "past" else 1 if person == 3 else 0]
 
 
 def clause(
@@ -131,13 +124,8 @@ def clause(
 ) -> Phrase:  # fmt: skip
     """A clause around `verb`. `ask`: "?" for a yes/no question, or the question word. `silent`: the subject
     is not said and only decides the verb form, for coordinated verbs and relative clauses."""
-    chain = [(modal, 0)] if modal else []  # each auxiliary with the form it asks of the next verb
-    if perfect:
-        chain.append(("have", 3))
-    if progressive:
-        chain.append(("be", 4))
-    if passive:
-        chain.append(("be", 3))
+    said = ((modal, modal, 0), (perfect, "have", 3), (progressive, "be", 4), (passive, "be", 3))
+    chain = [(lemma, form) for has, lemma, form in said if has]  # auxiliaries, and the form each asks for
     if not chain and (negative or ask) and verb != "be":
         chain.append(("do", 0))
     wanted = -1
@@ -155,12 +143,9 @@ def clause(
         place = 1 if verb == "be" else len(verbs) - bool(rest)
         verbs.insert(place, Word(manner, "ADV", head, "advmod"))
     words = [] if silent else subject.under(head, "nsubj:pass" if passive else "nsubj")
-    if ask:
-        words = [verbs[0], *words, *verbs[1:]]
-        if ask != "?":
-            words.insert(0, Word(ask, "ADV", head, "advmod"))
-    else:
-        words = words + verbs
+    words = [verbs[0], *words, *verbs[1:]] if ask else words + verbs
+    if ask not in ("", "?"):
+        words.insert(0, Word(ask, "ADV", head, "advmod"))
     for phrase in rest:
         words += phrase.under(head, "attr" if verb == "be" and phrase.role == "obj" else "")
     if front is not None:
@@ -182,12 +167,6 @@ def because(mark: str, inner: Phrase, role: str = "advcl") -> Phrase:
     """A clause under a conjunction: because, so, although, when, that."""
     inner.words.insert(0, Word(mark, "SCONJ", inner.head, "mark"))
     inner.role = role
-    return inner
-
-
-def aside(inner: Phrase) -> Phrase:
-    """Between commas; the closing one gives way to other punctuation."""
-    inner.words = [comma(inner.head), *inner.words, comma(inner.head)]
     return inner
 
 

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from itertools import accumulate
 
@@ -18,17 +18,14 @@ class Lexicon:
         self.lists = {key: tuple(value.split()) for key, value in self.raw.items()}
         self._class = {w: key[6:] for key, words in self.lists.items() if key[:6] == "class." for w in words}
         self._mass = frozenset(self.lists["mass"])
-        self._weights: dict[tuple[str, ...], list[float]] = {}
-        self._forms: dict[str, tuple[str, ...]] = {}
+        self._irregular = {entry.split("/")[0]: entry.split("/") for entry in self.lists["verbs"]}
         self._compared = {one: forms for one, *forms in (e.split("/") for e in self.lists["comparisons"])}
         self._plurals = dict(pair.split("/") for pair in self.lists["plurals"])
 
     def pick(self, rng, words: str | tuple[str, ...]) -> str:
         """One word of a list, given by its key or as a tuple; a word of rank r has weight (r + 3) ** -0.8."""
         words = self.lists[words] if isinstance(words, str) else words
-        weights = self._weights.get(words)
-        if weights is None:
-            weights = self._weights[words] = list(accumulate((r + 3) ** -0.8 for r in range(len(words))))
+        weights = _zipf(len(words))
         return words[bisect(weights, rng.random() * weights[-1])]
 
     def kind(self, noun: str) -> str:
@@ -39,29 +36,19 @@ class Lexicon:
         return noun in self._mass
 
     def plural(self, noun: str) -> str:
-        form = self._plurals.get(noun)
-        if form is None:
-            form = self._plurals[noun] = noun if noun in self._mass else _third(noun)
-        return form
-
-    @cached_property
-    def _irregular(self) -> dict[str, list[str]]:
-        return {entry.split("/")[0]: entry.split("/") for entry in self.lists["verbs"]}
-
-    def verb(self, lemma: str) -> tuple[str, ...]:
-        """(base, third person, past, participle, -ing form)"""
-        forms = self._forms.get(lemma)
-        if forms is None:
-            given = self._irregular.get(lemma, [lemma])
-            stem = lemma + lemma[-1] if _doubles(lemma) else lemma[:-1] if lemma[-1] == "e" else lemma
-            past = lemma[:-1] + "ied" if lemma[-1] == "y" and lemma[-2] not in VOWELS else stem + "ed"
-            ing = {"ie": lemma[:-2] + "y", "ee": lemma}.get(lemma[-2:], stem) + "ing"
-            third = {"have": "has", "do": "does", "go": "goes"}.get(lemma) or _third(lemma)
-            given = [lemma, third, *given[1:], *[past, past, ing][len(given) - 1 :]]
-            forms = self._forms[lemma] = tuple(given)
-        return forms
+        return self._plurals.get(noun) or (noun if noun in self._mass else _third(noun))
 
     @cache  # noqa: B019 - one lexicon lives as long as the process
+    def verb(self, lemma: str) -> tuple[str, ...]:
+        """(base, third person, past, participle, -ing form)"""
+        _, *given = self._irregular.get(lemma, [lemma])
+        stem = lemma + lemma[-1] if _doubles(lemma) else lemma[:-1] if lemma[-1] == "e" else lemma
+        past = lemma[:-1] + "ied" if lemma[-1] == "y" and lemma[-2] not in VOWELS else stem + "ed"
+        ing = {"ie": lemma[:-2] + "y", "ee": lemma}.get(lemma[-2:], stem) + "ing"
+        third = {"have": "has", "do": "does", "go": "goes"}.get(lemma) or _third(lemma)
+        return lemma, third, *given, *[past, past, ing][len(given) :]
+
+    @cache  # noqa: B019
     def degree(self, adjective: str, superlative: bool = False) -> tuple[str, ...]:
         """Words of the comparative or superlative: ("kinder",), ("most", "famous")."""
         if adjective in self._compared:
@@ -72,18 +59,17 @@ class Lexicon:
             return ("most" if superlative else "more", adjective)
         if adjective[-1] == "y" and adjective[-2] not in VOWELS:
             return (adjective[:-1] + "i" + ending,)
-        if adjective[-1] == "e":
-            return (adjective + ending[1:],)
-        return (adjective + adjective[-1] * _doubles(adjective) + ending,)
+        stem = adjective.removesuffix("e")
+        return (stem + stem[-1] * _doubles(adjective) + ending,)
 
     def derive(self, adjective: str, how: str) -> str | None:
         """Its `abstract` noun (kind: kindness) or `opposites` adjective (kind: unkind)."""
-        return self._derived.get((how, adjective))
+        return dict(pair.split("/") for pair in self.lists[how]).get(adjective)
 
-    @cached_property
-    def _derived(self) -> dict[tuple[str, str], str]:
-        pairs = ((how, entry.split("/")) for how in ("abstract", "opposites") for entry in self.lists[how])
-        return {(how, one): other for how, (one, other) in pairs}
+
+@cache
+def _zipf(n: int) -> list[float]:
+    return list(accumulate((r + 3) ** -0.8 for r in range(n)))
 
 
 def _third(word: str) -> str:

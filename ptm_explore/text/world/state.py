@@ -62,7 +62,6 @@ class World:
         self._furnish(rng, lists)
         self.folk = {town: [p for p in self.people if self.of[p]["lives_in"] is town] for town in self.towns}
         self.towns = [town for town in self.towns if len(self.folk[town]) > 3]
-        self._ranks: dict[int, list[float]] = {}
 
     def _settle(self, rng: Random, lists) -> None:
         """Thirty families: parents with a trade, a grown child who moved to another town, and a young one."""
@@ -122,10 +121,13 @@ class World:
 
     def famous(self, rng: Random, entities: list[Entity]) -> Entity:
         """One of a list in order of fame: rank r comes with weight 1 / (r + 2)."""
-        weights = self._ranks.get(len(entities))
-        if weights is None:
-            weights = self._ranks[len(entities)] = list(accumulate(1 / (r + 2) for r in range(len(entities))))
+        weights = _fame(len(entities))
         return entities[bisect(weights, rng.random() * weights[-1])]
+
+
+@cache
+def _fame(n: int) -> list[float]:
+    return list(accumulate(1 / (r + 2) for r in range(n)))
 
 
 @cache

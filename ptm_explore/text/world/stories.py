@@ -63,8 +63,7 @@ def scenery(t: Teller, who: Entity | None = None, site: str = "") -> None:
     others = t.chance(0.5) and not LEXICON.is_mass(near)  # agreeing or not: neither noun gives the verb away
     spot = g.pp("near", g.noun(near, "the", *[t.adjective(near)] * t.chance(0.6), plural=others))
     quality = t.pick(traits(kind))
-    trait = g.adjective(quality)
-    trait.words[:0] = [Word("very", "ADV", trait.head, "advmod")] * t.chance(0.2)
+    trait = g.adjective(quality, very=t.chance(0.2))
     if roll < 0.2:
         count = t.pick("numbers") if many else t.rng.choice(("", "one")) * (not mass)
         found = g.noun(word, "" if count else "a", t.adjective(word), plural=many, count=count)
@@ -192,9 +191,7 @@ def dear(t: Teller, writer: Entity, reader: Entity, *_) -> None:
 
 def sign(t: Teller, writer: Entity, reader: Entity) -> None:
     """Your sister, Anna."""
-    tie = next(
-        (r for r, one in t.world.of[reader].items() if one is writer and r in LEXICON.lists["kin"]), ""
-    )
+    tie = next((r for r in LEXICON.lists["kin"] if t.world.of[reader].get(r) is writer), "")
     if tie:
         t.told(reader, tie)
     made = g.noun(tie, "your") if tie else g.pp("with", g.noun("love", None))

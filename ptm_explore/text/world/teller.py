@@ -39,20 +39,13 @@ def _step(tokens: list[str]) -> Step:
     if head in ("say", "ask"):
         asks = 3 + (head == "ask")
         return Step(mark, head, tuple(tokens[1:asks]), {}, (), (("", _step(tokens[asks:])),))
-    features: dict[str, Any] = {}
-    opening: tuple[str, ...] = ()
-    args, links = [], []
-    for i, token in enumerate(tokens[1:], 1):
-        if token in LINKS:
-            links.append((token, _step(tokens[i + 1 :])))
-            break
-        if token[0] == "+":
-            features.update([FEATURES[token[1:]]])
-        elif token[0] == "(":
-            opening = tuple(token[1:-1].split("|"))
-        else:
-            args.append(token)
-    return Step(mark, head, tuple(args), features, opening, tuple(links))
+    end = next((i for i, token in enumerate(tokens) if i and token in LINKS), len(tokens))
+    own, linked = tokens[1:end], tokens[end:]
+    args = tuple(token for token in own if token[0] not in "+(")
+    features = dict(FEATURES[token[1:]] for token in own if token[0] == "+")
+    opening = tuple(one for token in own if token[0] == "(" for one in token[1:-1].split("|"))
+    links = ((linked[0], _step(linked[1:])),) if linked else ()
+    return Step(mark, head, args, features, opening, links)
 
 
 @cache
@@ -82,12 +75,10 @@ class Teller:
     def __init__(self, rng: Random, world: World, genre: str):
         self.rng, self.world, self.genre = rng, world, genre
         self.scene = Scene()
-        self.sentences: list[str] = []
-        self.words: list[tuple[Word, ...]] = []
-        self.facts: list[Fact] = []
-        self.events: list[Event] = []
-        self.last: dict[Entity, None] = {}  # mentioned in the sentence before, and in this one
-        self.now: dict[Entity, None] = {}
+        self.sentences, self.words = list[str](), list[tuple[Word, ...]]()
+        self.facts, self.events = list[Fact](), list[Event]()
+        # mentioned in the sentence before, and in this one
+        self.last, self.now = dict[Entity, None](), dict[Entity, None]()
         self.known: set[Entity] = set()
         self.me: Entity | None = None
         self.you: Entity | None = None
@@ -167,7 +158,8 @@ class Teller:
             relation = self.pick(tuple(r for r in LEXICON.lists["aside"] if r in about))
             inner, role = self.fact(entity, relation, phrase, silent=True), "acl:relcl"
             inner = g.because("who", inner)
-        phrase.words += g.aside(inner).under(phrase.head, role)
+        # the closing comma gives way to other punctuation
+        phrase.words += [g.comma(inner.head), *inner.under(phrase.head, role), g.comma(inner.head)]
 
     # --- clauses
     def told(self, entity: Entity, relation: str) -> Any:
@@ -194,8 +186,7 @@ class Teller:
             rest.append(g.pp(preposition, phrase) if preposition else phrase)
         if key == "frame.give" and rest[1].head.tag == "PRON" and rest[0].head.tag != "PRON":
             rest = [Phrase(rest[1].words[1:], rest[1].head, "iobj"), rest[0]]  # gave her the lamp
-        verb = self.pick(verb[1:]) if verb[0] == "@" else verb
-        return g.clause(subject, verb, *rest, **{"tense": self.tense, **features})
+        return g.clause(subject, self.value(verb), *rest, **{"tense": self.tense, **features})
 
     def slot(self, kind: str, word: str, values: Any = (), subject: Any = None) -> Phrase:
         if kind == "adv":
@@ -215,9 +206,7 @@ class Teller:
         if kind == "name":
             return g.name(str(value), value if isinstance(value, Entity) else None)
         if kind == "adj":
-            made = g.adjective(value)
-            made.words[:0] = [Word("very", "ADV", made.head, "advmod")] * (not word and self.chance(0.15))
-            return made
+            return g.adjective(value, very=not word and self.chance(0.15))
         if kind == "at":
             return at(value)
         if kind == "coins":
@@ -273,17 +262,13 @@ class Teller:
         else:
             made = self.fill("frame." + topic, subject, values, **features)
         for link, inner in step.links:
-            again = inner.args[0] == who
+            again, to = inner.args[0] == who, {"modal": "to"} if link == "to" else {}
+            added = self.build(inner, subject if to or (again and link == "and") else None, again, **to)
             if link in ("so", "but", "and"):
-                made = g.both(
-                    made, self.build(inner, subject if link == "and" and again else None, again), link
-                )
-                continue
-            if link == "to":
-                added = self.build(inner, subject, modal="to")
+                made = g.both(made, added, link)
             else:
-                added = g.because(link, self.build(inner, None, again))
-            made.words += added.under(made.head, {"to": "xcomp", "that": "ccomp"}.get(link, "advcl"))
+                added = added if to else g.because(link, added)
+                made.words += added.under(made.head, {"to": "xcomp", "that": "ccomp"}.get(link, "advcl"))
         return made
 
     def opening(self, words: tuple[str, ...]) -> Phrase | None:

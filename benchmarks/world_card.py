@@ -1,11 +1,14 @@
-"""The data card of the generated world: what its language is like, and what counting makes of its tasks."""
+"""`python -m benchmarks card [--out docs/world.md]`: the data card of the generated world: what its
+language is like, and what counting makes of its tasks."""
 
+import argparse
 import lzma
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -64,6 +67,16 @@ def _parted(subject: Word, sentence: Sequence[Word]) -> bool:
     return any((w.form == w.lemma) != (subject.form == subject.lemma) for w in between)
 
 
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("card", description=__doc__)
+    parser.add_argument("--out", type=Path, help="file for the card (else it is printed)")
+    options = parser.parse_args(arguments)
+    if options.out is None:
+        print(card())
+    else:
+        options.out.write_text(card(), encoding="utf-8")
+
+
 def card(n_words: int = 1_000_000, tasks: Iterable[str] = tuple(worldglue.TASKS)) -> str:
     """The card as Markdown, from so many words of train; it says on stderr what it is at (minutes)."""
     _say(f"telling {n_words:,} words")
@@ -77,7 +90,8 @@ def card(n_words: int = 1_000_000, tasks: Iterable[str] = tuple(worldglue.TASKS)
     seconds = time.process_time() - began
     sentences = [words(sentence) for d in told for sentence in d.sentences]
     parts = [
-        "# The generated world\n\nMade by `ptm-explore world card`, every number by this text and machine.",
+        "# The generated world",
+        "Made by `python -m benchmarks card`, every number by this text and machine.",
         *(_language(told, sentences, size, seconds), _splits(min(2_000, len(told))), _facts(told)),
         *(_guessing(sentences, min(len(told) // 10, 1000)), _tasks(tasks)),
     ]
