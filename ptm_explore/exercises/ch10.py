@@ -27,12 +27,12 @@ def integrated(got, slope, x, x0, steps):
     mean = path(left + 0.5 / steps, x0)
     yield mean * (x - x0)
     yield "is that the mean gradient? It wants to be multiplied by the way, x - x0", mean
-    yield "is that multiplied by x? The way is x - x0", mean * x
     yield "is the sign turned round? The way goes from x0 to x", mean * (x0 - x)
     yield "is that the gradient at the end alone? Walk there from x0", slope(x) * (x - x0)
     yield "is that a sum over the steps? A mean is wanted", mean * (x - x0) * steps
     from_zero = path(left + 0.5 / steps, torch.zeros(2))
-    yield "does the path start at zero? It starts at x0", from_zero * (x - x0)
+    for start in (from_zero * x, from_zero * (x - x0)):
+        yield "does the path start at zero? It starts at x0", start
     for ends in (left, left + 1 / steps):
         yield "is that one end of each step? The middle is more exact by far", path(ends, x0) * (x - x0)
 
@@ -54,7 +54,6 @@ def comprehensiveness(got, chance, scores, fractions):
     yield right
     yield "is the sign turned round? A fall is before less after", -right
     yield "is that a sum? Divide by the number of fractions", right * len(cuts)
-    yield "is that what is left, not what was lost?", whole - right
     yield "are those the words with the lowest scores? The best go first", fall(best[::-1])
     absolute = "is that sorted by size without the sign? A word that speaks against is none of the best"
     yield absolute, fall(sorted(range(W), key=lambda w: -abs(scores[w])))
@@ -83,5 +82,4 @@ def shapley(got, value):
     yield "does each word come to an empty text? It comes to others, too", alone
     yield "did you forget to take off what was there before it?", alone + value(set())
     yield "is that a single order, 0, 1, 2? There are six", torch.stack([alone[0], adds(0)[1], whole[2]])
-    same = "do all four sets count alike? Come by orders: none and both weigh 1/3, one other 1/6"
-    yield same, (alone + ones + whole) / 4
+    yield "do all sets count alike? Both others and none weigh 1/3, one alone 1/6", (alone + ones + whole) / 4

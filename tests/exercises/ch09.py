@@ -58,7 +58,7 @@ WRONG = [
     ("09.merge", lambda a, groups: a, "shape (2, 2)"),
     ("09.norms", lambda a, v: a * v.norm(dim=-1)[:, None], "query's value"),
     ("09.norms", lambda a, v: a @ v, "sum over the keys"),
-    ("09.norms", lambda a, v: (a @ v).norm(dim=-1), "length of the output"),
+    ("09.norms", lambda a, v: (a @ v).norm(dim=-1), "each key is asked for alone"),
     ("09.norms", lambda a, v: a * (v**2).sum(-1), "root is missing"),
     ("09.norms", lambda a, v: a * v.sum(-1), "signs cancel"),
     ("09.norms", lambda a, v: (n := norms(a, v)) / n.sum(-1, keepdim=True), "normalise the rows"),

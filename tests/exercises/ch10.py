@@ -53,7 +53,6 @@ RIGHT = {"10.integrated": integrated, "10.comprehensiveness": comprehensiveness,
 ALSO_RIGHT = [("10.integrated", trapezoid)]
 WRONG = [
     ("10.integrated", lambda f, x, x0, n: integrated(f, x, x0, n) / (x - x0), "multiplied by the way"),
-    ("10.integrated", lambda f, x, x0, n: integrated(f, x, x0, n) / (x - x0) * x, "multiplied by x?"),
     ("10.integrated", lambda f, x, x0, n: -integrated(f, x, x0, n), "turned round"),
     ("10.integrated", lambda f, x, x0, n: f(x) * (x - x0), "at the end alone"),
     ("10.integrated", lambda f, x, x0, n: integrated(f, x, x0, n) * n, "sum over the steps"),
@@ -63,7 +62,6 @@ WRONG = [
     ("10.integrated", lambda f, x, x0, n: integrated(f, x, x0, n).sum(), "shape (2,)"),
     ("10.comprehensiveness", lambda *a: -comprehensiveness(*a), "before less after"),
     ("10.comprehensiveness", lambda *a: 3 * comprehensiveness(*a), "number of fractions"),
-    ("10.comprehensiveness", lambda p, *a: p(range(10)) - comprehensiveness(p, *a), "what is left"),
     ("10.comprehensiveness", falls(lambda w, scores: scores[w]), "lowest scores"),
     ("10.comprehensiveness", falls(lambda w, scores: -abs(scores[w])), "without the sign"),
     ("10.comprehensiveness", falls(lambda w, scores: w), "text's own order"),
