@@ -1,0 +1,80 @@
+"""Chapter 12: causes. L layers, T tokens, D d_model, V vocabulary."""
+
+import torch
+from torch.nn.functional import layer_norm
+
+from .base import exercise
+
+draw = torch.Generator().manual_seed(0)
+STATES, TABLE = (torch.randn(*size, generator=draw) * 3 + 1 for size in ((2, 3, 4), (5, 4)))
+
+
+@exercise("12.lens", "the logits (L, T, V)", cases=[(STATES, TABLE)])
+def lens(got, states, U):
+    """layer_norm over the last dimension, then the product with U, transposed
+
+    What the last layer goes through, every layer goes through: that is the whole lens.
+    """
+    norm = lambda x: layer_norm(x, x.shape[-1:])  # noqa: E731
+    yield norm(states) @ U.T
+    yield "is the norm there? The table was trained on normalised states", states @ U.T
+    yield "does the norm come after the table? First norm, then unembed", norm(states @ U.T)
+    yield "is that normalised over the tokens? Over the D numbers of each state", norm(states.mT).mT @ U.T
+    yield "is that the last layer alone? A lens reads all", norm(states)[-1] @ U.T
+    yield "is there a softmax? Logits were asked for", (norm(states) @ U.T).softmax(-1)
+    centred = states - states.mean(-1, keepdim=True)
+    yield "is the mean taken off, and the spread left?", centred @ U.T
+    yield (
+        "is the spread divided by, and the mean left?",
+        (states / centred.std(-1, False, keepdim=True)) @ U.T,
+    )
+
+
+@exercise("12.share", "the share", cases=[(-1.5, 1.6, 0.4), (2.0, 0.5, 1.7)])
+def share(got, here, source, patched):
+    """how far the score has moved from here, over how far it is from here to the source
+
+    0: nothing moved; 1: this activation alone makes the difference. Shares need not add up to 1.
+    """
+    whole = source - here
+    yield (patched - here) / whole
+    yield "is that how far is still to go? Ask how far it has moved from here", (source - patched) / whole
+    yield "is the sign turned? Both differences start from here", (here - patched) / whole
+    yield "is that the change itself? Divide by the difference of the two texts", patched - here
+    yield "is that over the source's score? A score has no zero; a difference has", (patched - here) / source
+    yield "is that a ratio of scores? They have no zero: compare differences", patched / source
+    yield "is the fraction upside down?", whole / (patched - here)
+
+
+WORDS = [2.0, 1.0, 0.5, -1.0, 1.5], [1.0, -1.5, 0.4, -3.0, 0.6]
+
+
+@exercise("12.flip", "the list of positions", cases=[WORDS])
+def flip(got, now, other):
+    """in each round change the place where now[i] - other[i] is largest; stop once the sum is not above 0
+
+    Where words add up, no smaller edit flips the label. In a network they do not, and it is only a good try.
+    """
+    by = lambda gain: sorted(range(len(now)), key=gain, reverse=True)  # noqa: E731
+
+    def until(order):
+        taken, total = [], sum(now)
+        while total > 0:
+            taken.append(order[len(taken)])
+            total -= now[taken[-1]] - other[taken[-1]]
+        return taken
+
+    best = by(lambda i: now[i] - other[i])
+    right = until(best)
+    yield right
+    yield "does it go from left to right? The best exchange may stand anywhere", until([*range(len(now))])
+    yield (
+        "is that the word that says most now? What counts is what the exchange changes",
+        until(by(now.__getitem__)),
+    )
+    strongest = "is that the strongest new word? What counts is what the exchange changes"
+    yield strongest, until(by(lambda i: -other[i]))
+    yield "does it stop? Once the sum is 0 or less, the label has flipped", best
+    yield "is it one too many? Look at the sum before the next round", best[: len(right) + 1]
+    yield "is it one too few? The sum is still above 0", right[:-1]
+    yield "is the order of the rounds kept?", sorted(got) == sorted(right)
