@@ -69,8 +69,8 @@ def concept(
     of texts `having` a concept from those `lacking` it; the score is the share of `texts` whose target gets
     likelier when the states of `layer` move along its direction. Rows: "concept", and "random", the same
     texts dealt out by chance: means over `runs` halves of the examples. A concept counts only if its scores
-    differ from the random ones (`p`, Mann and Whitney's test; optimistic: the halves overlap) and its classifier
-    tells the other half apart (`accuracy`)."""
+    differ from the random ones (`p`, Mann and Whitney's test; optimistic, as the halves overlap) and its
+    classifier tells the other half apart (`accuracy`)."""
     if not 0 <= layer < model.config.n_layers:
         raise PtmError(
             f"layer {layer} does not exist: this model has layers 0 to {model.config.n_layers - 1}"
