@@ -22,12 +22,6 @@ def lens(got, states, U):
     yield "is that normalised over the tokens? Over the D numbers of each state", norm(states.mT).mT @ U.T
     yield "is that the last layer alone? A lens reads all", norm(states)[-1] @ U.T
     yield "is there a softmax? Logits were asked for", (norm(states) @ U.T).softmax(-1)
-    centred = states - states.mean(-1, keepdim=True)
-    yield "is the mean taken off, and the spread left?", centred @ U.T
-    yield (
-        "is the spread divided by, and the mean left?",
-        (states / centred.std(-1, False, keepdim=True)) @ U.T,
-    )
 
 
 @exercise("12.share", "the share", cases=[(-1.5, 1.6, 0.4), (2.0, 0.5, 1.7)])
@@ -56,24 +50,18 @@ def flip(got, now, other):
     Where words add up, no smaller edit flips the label. In a network they do not, and it is only a good try.
     """
     by = lambda gain: sorted(range(len(now)), key=gain, reverse=True)  # noqa: E731
+    gain = [a - b for a, b in zip(now, other, strict=True)]
 
     def until(order):
-        taken, total = [], sum(now)
-        while total > 0:
-            taken.append(order[len(taken)])
-            total -= now[taken[-1]] - other[taken[-1]]
-        return taken
+        return order[: next(n for n in range(6) if sum(now) <= sum(gain[i] for i in order[:n]))]
 
-    best = by(lambda i: now[i] - other[i])
+    best = by(gain.__getitem__)
     right = until(best)
     yield right
     yield "does it go from left to right? The best exchange may stand anywhere", until([*range(len(now))])
-    yield (
-        "is that the word that says most now? What counts is what the exchange changes",
-        until(by(now.__getitem__)),
-    )
-    strongest = "is that the strongest new word? What counts is what the exchange changes"
-    yield strongest, until(by(lambda i: -other[i]))
+    change = "? What counts is what the exchange changes"
+    yield f"is that the word that says most now{change}", until(by(now.__getitem__))
+    yield f"is that the strongest new word{change}", until(by(lambda i: -other[i]))
     yield "does it stop? Once the sum is 0 or less, the label has flipped", best
     yield "is it one too many? Look at the sum before the next round", best[: len(right) + 1]
     yield "is it one too few? The sum is still above 0", right[:-1]

@@ -33,8 +33,6 @@ WRONG = [
     ("12.lens", lambda s, U: norm(s.mT).mT @ U.T, "over the tokens"),
     ("12.lens", lambda s, U: norm(s[-1]) @ U.T, "last layer alone"),
     ("12.lens", lambda s, U: (norm(s) @ U.T).softmax(-1), "softmax"),
-    ("12.lens", lambda s, U: (s - s.mean(-1, keepdim=True)) @ U.T, "the spread left"),
-    ("12.lens", lambda s, U: s / s.std(-1, False, keepdim=True) @ U.T, "the mean left"),
     ("12.lens", lambda s, U: norm(s) @ U, "stopped with"),
     ("12.share", lambda here, source, patched: (source - patched) / (source - here), "still to go"),
     ("12.share", lambda here, source, patched: (here - patched) / (source - here), "sign turned"),
