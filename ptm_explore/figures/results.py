@@ -27,7 +27,9 @@ def grid(found) -> go.Figure:
     ]
     labels = [[style.text(one, 12) for one in row] for row in found.labels or []]
     signed = np.nanmin(values) < 0
-    scale: dict = {"colorscale": "RdBu", "zmid": 0} if signed else {"colorscale": style.SCALE, "zmin": 0}
+    scale: dict = {"colorscale": "RdBu", "zmid": 0}
+    if not signed:  # Plotly heeds zmin only beside zmax
+        scale = {"colorscale": style.SCALE, "zmin": 0, "zmax": np.nanmax(values) or 1}
     if labels:
         scale |= {"text": labels, "texttemplate": "%{text}"}
     fig.add_heatmap(
