@@ -35,9 +35,7 @@ def share(got, here, source, patched):
     yield "is that how far is still to go? Ask how far it has moved from here", (source - patched) / whole
     yield "is the sign turned? Both differences start from here", (here - patched) / whole
     yield "is that the change itself? Divide by the difference of the two texts", patched - here
-    yield "is that over the source's score? A score has no zero; a difference has", (patched - here) / source
     yield "is that a ratio of scores? They have no zero: compare differences", patched / source
-    yield "is the fraction upside down?", whole / (patched - here)
 
 
 WORDS = [2.0, 1.0, 0.5, -1.0, 1.5], [1.0, -1.5, 0.4, -3.0, 0.6]
@@ -64,5 +62,4 @@ def flip(got, now, other):
     yield f"is that the strongest new word{change}", until(by(lambda i: -other[i]))
     yield "does it stop? Once the sum is 0 or less, the label has flipped", best
     yield "is it one too many? Look at the sum before the next round", best[: len(right) + 1]
-    yield "is it one too few? The sum is still above 0", right[:-1]
     yield "is the order of the rounds kept?", sorted(got) == sorted(right)
