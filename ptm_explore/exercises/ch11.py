@@ -37,7 +37,6 @@ def bits(got, first, C, p):
     yield "is the rest paid for? Each later label costs -log2(p)", start
     yield "is a sign lost? log2(p) is negative, a length is not", start - rest
     yield "is that a mean? A code pays for every label: sum", start + rest / len(p)
-    yield (start - math.log2(sum(p) / len(p)),)
 
 
 TREES = ([2, 2, -1, 4, 2], [(0, 2), (2, 1)]), ([1, -1, 1, 1], [(0, 1), (2, 3), (1, 2), (0, 2)])
