@@ -13,17 +13,17 @@ def grid(found) -> go.Figure:
     values = np.asarray(found.values, dtype=float)
     finite = np.nan_to_num(values, nan=-np.inf if (values >= 0).any() else 0.0)
     r, c = np.unravel_index(np.abs(np.where(np.isfinite(finite), finite, 0)).argmax(), values.shape)
-    alt = (
-        f"{found.title}. {found.axes[0]} by {found.axes[1]}; the largest {found.unit} is {values[r, c]:.3g}, "
-    )
-    alt += f"at {found.rows[r]!r} and {found.columns[c]!r}. {found.note}"
+    alt = f"{found.title.rstrip('?')}. {found.axes[0]} by {found.axes[1]}; the largest {found.unit} is "
+    alt += f"{values[r, c]:.3g}, at {found.rows[r]!r} and {found.columns[c]!r}. {found.note}"
     fig = style.figure(found.title, alt)
     names = [
         [f"{style.text(row, 40)}, {style.text(column, 40)}" for column in found.columns] for row in found.rows
     ]
     labels = [[style.text(one, 12) for one in row] for row in found.labels or []]
     signed = np.nanmin(values) < 0
-    scale: dict = {"colorscale": "RdBu", "zmid": 0} if signed else {"colorscale": style.SCALE, "zmin": 0}
+    scale: dict = {"colorscale": "RdBu", "zmid": 0}
+    if not signed:  # Plotly heeds zmin only beside zmax
+        scale = {"colorscale": style.SCALE, "zmin": 0, "zmax": np.nanmax(values) or 1}
     if labels:
         scale |= {"text": labels, "texttemplate": "%{text}"}
     fig.add_heatmap(

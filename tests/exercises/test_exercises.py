@@ -7,7 +7,7 @@ import torch
 
 from ptm_explore import exercises
 from ptm_explore.errors import PtmError
-from tests.exercises import ch00b, ch01, ch05, ch06, ch07, ch08, ch09, ch10
+from tests.exercises import ch00b, ch01, ch05, ch06, ch07, ch08, ch09, ch10, ch11, ch12
 
 
 def softmax(x, dim=-1):
@@ -57,7 +57,7 @@ RIGHT = {
     "04.mask_8010": mask_8010,
     "04.parameters": 109_482_240,
 }
-LATER = (ch00b, ch01, ch05, ch06, ch07, ch08, ch09, ch10)
+LATER = (ch00b, ch01, ch05, ch06, ch07, ch08, ch09, ch10, ch11, ch12)
 for chapter in LATER:
     RIGHT |= chapter.RIGHT
 ALSO_RIGHT = [right for chapter in LATER for right in getattr(chapter, "ALSO_RIGHT", [])]
