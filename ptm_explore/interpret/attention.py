@@ -6,13 +6,14 @@ L layers, H heads, T tokens, W words, K head size, D d_model; a row is a query, 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ptm_explore.errors import PtmError, unknown
-from ptm_explore.interpret.trace import Trace, trace
+from ptm_explore.interpret.trace import Trace, run, trace
 from ptm_explore.layers.attention import Attention
 from ptm_explore.layers.relative import RelativeAttention
 from ptm_explore.layers.taps import Taps
@@ -48,11 +49,11 @@ def _measured(model: Model, text: str, pair: str | None, kind: str, stream: str)
     if kind == "gradient":
         return trace(model, text, pair, read=()), times_gradient(model, text, pair, stream)
     found = trace(model, text, pair, read=[name, "layers.*.attention.v"])
-    maps = _stack(found, scope, "probs")
+    maps = found.layers(f"{scope}.probs")
     if kind == "rollout":
         maps = rollout(maps)[:, None]
     if kind == "norms":
-        maps = maps * _lengths(model, _stack(found, "attention", "v")).unsqueeze(2)
+        maps = maps * _lengths(model, found.layers("attention.v")).unsqueeze(2)
     return found, maps
 
 
@@ -60,19 +61,22 @@ def rollout(maps: Float[Tensor, "L H T T"]) -> Float[Tensor, "L T T"]:
     """How much of each input token arrives at each position, layer by layer, if attention is all there is
     (Abnar and Zuidema 2020, section 3.2). Rows sum to 1."""
     own = torch.eye(maps.size(-1))
-    result = [own]
-    for layer in maps.mean(1):
-        result.append((layer + own) / 2 @ result[-1])
-    return torch.stack(result[1:])
+    return torch.stack([*accumulate((maps.mean(1) + own) / 2, lambda before, layer: layer @ before)])
 
 
 def merge(maps: Float[Tensor, "... T T"], groups: Groups) -> Float[Tensor, "... W W"]:
     """Maps between groups of tokens, such as words: what a group gets is the sum over its tokens, what it
     gives the mean (Clark et al. 2019, section 4.1)."""
-    member = torch.zeros(len(groups), maps.size(-1))
-    for n, group in enumerate(groups):
-        member[n, group] = 1
+    member = members(groups, maps.size(-1))
     return member / member.sum(1, keepdim=True) @ maps @ member.T
+
+
+def members(groups: Groups, T: int) -> Float[Tensor, "W T"]:
+    """1 where a token belongs to a group, else 0."""
+    result = torch.zeros(len(groups), T)
+    for row, group in zip(result, groups, strict=True):
+        row[group] = 1
+    return result
 
 
 def words_of(words: list[int | None]) -> Groups:
@@ -191,21 +195,15 @@ def _stream(model: Model, stream: str) -> str:
     return streams[stream]
 
 
-def _stack(found: Trace, scope: str, name: str) -> Float[Tensor, "L H T _"]:
-    return torch.stack([v for n, v in found.values.items() if n.endswith(f".{scope}.{name}")])
-
-
 def _lengths(model: Model, values: Float[Tensor, "L H T K"]) -> Float[Tensor, "L H T"]:
     """Of each head's values, carried to the model's width by its share of the output projection."""
-    heads = [
-        part.out.weight.detach().float().cpu().unflatten(1, (part.n_heads, -1))  # (D, H, K)
-        for layer in model.net.body.layers
-        for part in layer.modules()
-        if isinstance(part, Attention | RelativeAttention)
-    ]
-    return torch.stack(
-        [torch.einsum("htk,dhk->htd", v, w).norm(dim=-1) for v, w in zip(values, heads, strict=True)]
-    )
+    parts = (part for layer in model.net.body.layers for part in layer.modules())
+    heads = (part.out.weight for part in parts if isinstance(part, Attention | RelativeAttention))
+    found = []
+    for value, weight in zip(values, heads, strict=True):
+        weight = weight.detach().float().cpu().unflatten(1, (len(value), -1))  # (D, H, K)
+        found.append(torch.einsum("htk,dhk->htd", value, weight).norm(dim=-1))
+    return torch.stack(found)
 
 
 def times_gradient(
@@ -215,8 +213,7 @@ def times_gradient(
     tokens = model.encode(text, pair)
     taps = Taps(read=[f"layers.*.{_stream(model, stream)}.probs"], gradients=True)
     with torch.enable_grad():
-        options = model.net.trace_options(tokens.ids.size(1))
-        out = model(tokens.ids, None, tokens.segments, taps=taps, **options)
+        out = run(model, tokens.ids, tokens.segments, taps)
         goal = score(out).sum() if score else _own_score(model, out, tokens.ids.to(model.device))
         gradients = torch.autograd.grad(goal, list(taps.values.values()), allow_unused=True)
     maps = zip(taps.values.values(), gradients, strict=True)
@@ -233,6 +230,5 @@ def _own_score(model: Model, out: Output, ids: Tensor) -> Tensor:
     if out.logits is None:
         raise PtmError("this model has no head whose score could have a gradient; choose another measure")
     shift = int(model.net.causal)
-    logits = out.logits.view(*ids.shape, -1) if out.logits.dim() == 2 else out.logits
-    told = logits[:, : ids.size(1) - shift].log_softmax(-1)
+    told = out.logits.view(*ids.shape, -1)[:, : ids.size(1) - shift].log_softmax(-1)
     return told.gather(-1, ids[:, shift:, None]).sum()

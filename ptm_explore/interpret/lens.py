@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Grid
-from ptm_explore.interpret.trace import trace
+from ptm_explore.interpret.trace import run, trace
 from ptm_explore.layers.taps import Taps
 
 
@@ -29,9 +29,7 @@ def lens(model: Any, text: str, pair: str | None = None) -> Grid:
     rows = []
     for state in (first, *(found[f"layers.{i}.{stream}out"] for i in range(L))):
         taps = Taps(edit={f"layers.{L - 1}.{stream}out": partial(_instead, state[None].to(model.device))})
-        options = model.net.trace_options(tokens.ids.numel())
-        out = model(tokens.ids, None, tokens.segments, taps=taps, **options)
-        rows.append(_said(model, out, found.tokens))
+        rows.append(_said(model, run(model, tokens.ids, tokens.segments, taps), found.tokens))
     chances, words = zip(*rows, strict=True)
     layers = ["embeddings", *(f"layer {i}" for i in range(L))]
     columns, what = (found.tokens, "position") if words[0] else (list(model.labels), "label")

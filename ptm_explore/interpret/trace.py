@@ -16,6 +16,7 @@ from torch import Tensor
 from ptm_explore.errors import PtmError
 from ptm_explore.layers.taps import Taps
 from ptm_explore.model import Model
+from ptm_explore.models.heads import Output
 
 
 @dataclass
@@ -42,17 +43,19 @@ class Trace:
     @property
     def attention(self) -> Tensor:
         """(L, H, T, T) attention weights; each row (a query) sums to 1."""
-        return self._layers(r"layers\.\d+\.attention\.probs")
+        return self.layers("attention.probs")
 
     @property
     def hidden(self) -> Tensor:
         """(L+1, T, D): the embeddings, where they are narrower than the body projected to its width, then
         what each layer gives on. GPT-2's last norm comes after; its outcome is trace["hidden"]."""
         start = "embeddings.projected" if "embeddings.projected" in self.values else "embeddings.out"
-        return torch.cat([self[start][None], self._layers(r"layers\.\d+\.out")])
+        return torch.cat([self[start][None], self.layers("out")])
 
-    def _layers(self, pattern: str) -> Tensor:
-        return torch.stack([value for name, value in self.values.items() if re.fullmatch(pattern, name)])
+    def layers(self, name: str) -> Tensor:
+        """(L, ...) one activation of every layer, such as "ffn.out"."""
+        pattern = re.compile(rf"layers\.\d+\.{re.escape(name)}")
+        return torch.stack([value for key, value in self.values.items() if pattern.fullmatch(key)])
 
 
 @torch.no_grad()
@@ -65,11 +68,16 @@ def trace(model: Model, text: str, pair: str | None = None, read: Sequence[str] 
     tokens = model.encode(text, pair)
     _check_memory(model.config, tokens.ids.size(1), read)
     taps = Taps(read=read)
-    model(tokens.ids, None, tokens.segments, taps=taps, **model.net.trace_options(tokens.ids.size(1)))
+    run(model, tokens.ids, tokens.segments, taps)
     values = {name: value.squeeze(0).float().cpu() for name, value in taps.values.items()}
     words = tokens.words[0]
     sections = [0] * len(words) if pair is None else _sections(words)
     return Trace(text, tokens.tokens[0], words, sections, tokens.offsets[0], values)
+
+
+def run(model: Model, ids: Tensor, segments: Tensor, taps: Taps | None) -> Output:
+    """A forward pass; of XLNet every position asks by the query stream, too."""
+    return model(ids, None, segments, taps=taps, **model.net.trace_options(ids.numel()))
 
 
 def _sections(words: list[int | None]) -> list[int]:
