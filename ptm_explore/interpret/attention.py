@@ -126,7 +126,7 @@ def look(
         each = words_of(first.words) if words else [[i] for i in range(len(first.tokens))]
         groups = [each] * len(both)
     return Look(
-        [m.recipe.name if m.recipe else m.family for m in models],
+        list(map(name_of, models)),
         [label_of(first, (text, pair or ""), group) for group in groups[0]],
         [first.words[group[0]] is None for group in groups[0]],
         [first.sections[group[0]] for group in groups[0]],
@@ -134,6 +134,10 @@ def look(
         groups,
         ". ".join(notices),
     )
+
+
+def name_of(model: Model) -> str:
+    return model.recipe.name if model.recipe else model.family
 
 
 def label_of(found: Trace, texts: tuple[str, str], group: list[int]) -> str:

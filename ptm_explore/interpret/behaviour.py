@@ -3,6 +3,7 @@ not, or should, react to."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from random import Random
 from typing import Any
 
@@ -65,14 +66,11 @@ def counterfactual(
         final = clf.predict(written(edits))[0]
         chances = first.probability, final.probabilities[first.label]
         return Counterfactual(written(edits), final.label, [(parts[i], w) for i, w in edits.items()], chances)
-    raise PtmError(
-        f"no change of {most} words flips {first.label!r}; allow more of them, or give other words"
-    )
+    failed = f"no change of {most} words flips {first.label!r}"
+    raise PtmError(f"{failed}; allow more of them, or give other words")
 
 
-def _exchanges(
-    words, parts: list[str], written, edits: dict[int, str], top_k: int
-) -> Iterator[tuple[int, str]]:
+def _exchanges(words, parts: list[str], written, edits: dict, top_k: int) -> Iterator[tuple[int, str]]:
     for i, part in enumerate(parts):
         if i in edits or not part[0].isalnum():
             continue
@@ -103,10 +101,8 @@ def punctuation(text: str, rng: Random) -> str | None:
 
 def another_name(text: str, rng: Random) -> str | None:
     """A capitalised word inside a sentence becomes another name, wherever it stands."""
-    inside = [
-        w[0] for w in WORD.finditer(text) if w[0].istitle() and text[: w.start()].rstrip()[-1:].isalnum()
-    ]
-    inside = [name for name in inside if name != "I"]
+    titled = [w for w in WORD.finditer(text) if w[0].istitle() and w[0] != "I"]
+    inside = [w[0] for w in titled if text[: w.start()].rstrip()[-1:].isalnum()]
     return swap({rng.choice(inside): rng.choice(NAMES)})(text, rng) if inside else None
 
 
@@ -150,21 +146,19 @@ def robustness(
         raise PtmError("robustness tests a classifier of texts, as ptm.finetune gives one")
     before, rows, names = clf.predict(list(texts)), [], []
     for name, change in [*same.items(), *flipped.items()]:
-        changed = [(old, new) for old, text in zip(before, texts, strict=True)
-                   if (new := change(text, Random(f"{seed} {text}"))) is not None]  # fmt: skip
-        if not changed:
-            raise PtmError(
-                f"{name!r} can change none of the {len(texts)} texts; leave it out, or give other texts"
-            )
-        after = clf.predict([new for _, new in changed])
-        pairs = zip((old for old, _ in changed), after, strict=True)
+        new = [change(text, Random(f"{seed} {text}")) for text in texts]
+        changed = [text is not None for text in new]
+        if not any(changed):
+            none = f"{name!r} can change none of the {len(texts)} texts"
+            raise PtmError(f"{none}; leave it out, or give other texts")
+        after = clf.predict(list(compress(new, changed)))
+        pairs = zip(compress(before, changed), after, strict=True)
         if name in same:
             failed = [old.label != new.label for old, new in pairs]
         else:
             failed = [new.probabilities[old.label] >= old.probability for old, new in pairs]
         rows.append([interval(np.array(failed))])
-        names.append(f"{name} (n = {len(changed)})")
+        names.append(f"{name} (n = {len(failed)})")
     note = "95 % intervals over texts; negation fails where the label does not become less likely"
-    return Estimates(
-        "How often a test fails", np.array(rows), names, ["failure rate"], "share of texts", "change", note
-    )
+    title, columns = "How often a test fails", ["failure rate"]
+    return Estimates(title, np.array(rows), names, columns, "share of texts", "change", note)

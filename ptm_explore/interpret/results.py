@@ -57,11 +57,19 @@ def interval(
     bootstrap over the examples (Efron 1979); not a number, where there are none or there is only one."""
     rows = np.asarray(rows, dtype=float)
     combine = combine or (lambda chosen: float(chosen.mean()))
-    if not len(rows):
-        return (np.nan,) * 3
-    if len(rows) == 1:
-        return combine(rows), np.nan, np.nan
+    if len(rows) < 2:
+        return combine(rows) if len(rows) else np.nan, np.nan, np.nan
     rng = np.random.default_rng(seed)
     found = [combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(DRAWS)]
     low, high = np.quantile(found, [0.025, 0.975])
     return combine(rows), float(low), float(high)
+
+
+def intervals(each: Float[np.ndarray, "N R C"]) -> Float[np.ndarray, "R C 3"]:
+    """`interval` of each row and column over N examples."""
+    return np.array([[interval(each[:, r, c]) for c in range(each.shape[2])] for r in range(each.shape[1])])
+
+
+def layers(n: int) -> list[str]:
+    """Names of the embeddings and of n layers."""
+    return ["embeddings", *(f"layer {i}" for i in range(n))]
