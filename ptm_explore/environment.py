@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ptm_explore.models.recipes import Recipe
 
-COMPUTE = ("torch", "tokenizers", "safetensors", "accelerate", "captum")
+COMPUTE = ("torch", "tokenizers", "safetensors", "accelerate", "captum", "psutil")
 DISPLAY = ("plotly", "ipywidgets", "anywidget", "bertviz")
 NEEDED = (*COMPUTE, *DISPLAY)
 OPTIONAL = {
@@ -93,10 +93,8 @@ def _row(r: "Recipe") -> dict:
     what = {"family": r.family, "objective": " + ".join(r.objectives)}
     shape = {"layers": c.n_layers, "d_model": c.d_model, "heads": c.n_heads, "vocabulary": c.vocab_size}
     size = {"parameters": r.parameters, "FLOPs/token": flops}
-    training = {
-        "training FLOPs/token": 3 * flops,
-        "training GB": 16 * r.parameters / 1e9,
-    }  # backward: 2 passes
+    # the backward pass costs two forward ones
+    training = {"training FLOPs/token": 3 * flops, "training GB": 16 * r.parameters / 1e9}
     read = {"row length": s.length, "batch": s.batch, "steps": s.steps, "data": r.data, "start": r.start}
     return what | shape | size | training | read
 
@@ -113,8 +111,10 @@ def doctor() -> str:
         lines.append(f"  {name:13} {_version(name) or f'not installed, needed for {purpose}'}")
     if "torch" not in missing:
         lines.append(f"device: {device_name()}, {cores()} cores")
-    memory = _memory_gb()
-    if memory is not None:
+    if "psutil" not in missing:
+        import psutil
+
+        memory = psutil.virtual_memory().available / 1e9
         enough = "enough" if memory >= CHAPTER_GB else "too little"
         lines.append(f"memory free: {memory:.1f} GB, {enough} for a chapter (up to {CHAPTER_GB} GB)")
     lines.append(f"cache: {cache_folder()} (set PTM_CACHE to move it)")
@@ -126,13 +126,4 @@ def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
-        return None
-
-
-def _memory_gb() -> float | None:
-    """Free memory in GB, where the system tells."""
-    try:
-        with open("/proc/meminfo") as lines:
-            return next(int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
         return None

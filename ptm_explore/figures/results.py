@@ -17,9 +17,8 @@ def grid(found) -> go.Figure:
     fig = style.figure(found.title, f"{found.title}. {' by '.join(found.axes)}; {most}. {found.note}")
     left, below = ([style.text(name, 40) for name in names] for names in (found.rows, found.columns))
     cells: dict = {"customdata": [[f"{row}, {column}" for column in below] for row in left]}
-    cells |= (
-        {"colorscale": "RdBu", "zmid": 0} if np.nanmin(values) < 0 else {"colorscale": style.SCALE, "zmin": 0}
-    )
+    signed = np.nanmin(values) < 0
+    cells |= {"colorscale": "RdBu", "zmid": 0} if signed else {"colorscale": style.SCALE, "zmin": 0}
     if found.labels:
         cells["text"] = [[style.text(one, 12) for one in row] for row in found.labels]
         cells["texttemplate"] = "%{text}"

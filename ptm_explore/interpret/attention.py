@@ -6,7 +6,8 @@ L layers, H heads, T tokens, W words, K head size, D d_model; a row is a query, 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 
 import torch
 from jaxtyping import Float
@@ -81,13 +82,8 @@ def members(groups: Groups, T: int) -> Float[Tensor, "W T"]:
 
 def words_of(words: list[int | None]) -> Groups:
     """The tokens of each word; a special token is a word of its own."""
-    groups: Groups = []
-    for i, word in enumerate(words):
-        if word is not None and i and words[i - 1] == word:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
+    keys = [-1 - i if word is None else word for i, word in enumerate(words)]
+    return [[i for i, _ in group] for _, group in groupby(enumerate(keys), key=itemgetter(1))]
 
 
 @dataclass(frozen=True)
@@ -125,15 +121,11 @@ def look(
     else:
         each = words_of(first.words) if words else [[i] for i in range(len(first.tokens))]
         groups = [each] * len(both)
-    return Look(
-        list(map(name_of, models)),
-        [label_of(first, (text, pair or ""), group) for group in groups[0]],
-        [first.words[group[0]] is None for group in groups[0]],
-        [first.sections[group[0]] for group in groups[0]],
-        [merge(m, g) if len(g) < m.size(-1) else m for (_, m), g in zip(both, groups, strict=True)],
-        groups,
-        ". ".join(notices),
-    )
+    names, starts = list(map(name_of, models)), [group[0] for group in groups[0]]
+    tokens = [label_of(first, (text, pair or ""), group) for group in groups[0]]
+    special, sections = [first.words[i] is None for i in starts], [first.sections[i] for i in starts]
+    maps = [merge(m, g) if len(g) < m.size(-1) else m for (_, m), g in zip(both, groups, strict=True)]
+    return Look(names, tokens, special, sections, maps, groups, ". ".join(notices))
 
 
 def name_of(model: Model) -> str:
@@ -153,13 +145,9 @@ def _stretches(found: Sequence[Trace], words: bool) -> list[Groups]:
     common = set.intersection(*(set(places.values()) for places in ends))
     result = []
     for t, places in zip(found, ends, strict=True):
-        groups: Groups = [[]]
-        for i, word in enumerate(t.words):
-            if word is not None:
-                groups[-1].append(i)
-                if places.get(i) in common:
-                    groups.append([])
-        result.append(groups[:-1])
+        kept = [i for i, word in enumerate(t.words) if word is not None]
+        cuts = [n for n, i in enumerate(kept, 1) if places.get(i) in common]
+        result.append([kept[a:b] for a, b in pairwise([0, *cuts])])
     return result
 
 

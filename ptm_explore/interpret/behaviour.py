@@ -1,9 +1,10 @@
 """How a classifier behaves when a text changes: the smallest edits that flip it, and tests of what it should
 not, or should, react to."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, count
 from random import Random
 from typing import Any
 
@@ -39,15 +40,11 @@ def counterfactual(
     masked-language model that proposes its `top_k` in each place. PtmError if `most` words do not suffice."""
     if getattr(clf, "kind", "") != "classification":
         raise PtmError("counterfactual takes a classifier of texts, as ptm.finetune gives one")
-    spans = [found.span() for found in WORD.finditer(text)]
-    parts = [text[a:b] for a, b in spans]
-    first = clf.predict(text)[0]
+    parts, first = WORD.findall(text), clf.predict(text)[0]
 
     def written(changed: dict[int, str]) -> str:
-        result, at = "", 0
-        for i, (a, b) in enumerate(spans):
-            result, at = result + text[at:a] + changed.get(i, parts[i]), b
-        return result + text[at:]
+        number = count()
+        return WORD.sub(lambda found: changed.get(next(number), found[0]), text)
 
     edits: dict[int, str] = {}
     while len(edits) < most:
@@ -108,13 +105,8 @@ def another_name(text: str, rng: Random) -> str | None:
 
 def negation(text: str, rng: Random) -> str | None:
     """ "not" comes after the first form of "be" or modal verb, or goes where it stands."""
-    words = list(WORD.finditer(text))
-    for word, after in zip(words, [*words[1:], None], strict=True):
-        if word[0].lower() in DENIABLE:
-            if after and after[0] == "not":
-                return text[: word.end()] + text[after.end() :]
-            return f"{text[: word.end()]} not{text[word.end() :]}"
-    return None
+    found = re.search(rf"(?i:\b({'|'.join(DENIABLE)})\b)(\s+not\b)?", text)
+    return found and text[: found.end(1)] + ("" if found[2] else " not") + text[found.end() :]
 
 
 def swap(synonyms: Mapping[str, str]) -> Callable[[str, Random], str | None]:
@@ -127,16 +119,13 @@ def swap(synonyms: Mapping[str, str]) -> Callable[[str, Random], str | None]:
     return change
 
 
+Changes = Mapping[str, Callable]
 INVARIANT = {"typo": typo, "punctuation": punctuation, "another name": another_name}
 DIRECTED = {"negation": negation}
 
 
 def robustness(
-    clf: Any,
-    texts: Sequence[str],
-    same: Mapping[str, Callable] = INVARIANT,
-    flipped: Mapping[str, Callable] = DIRECTED,
-    seed: int = 0,
+    clf: Any, texts: Sequence[str], same: Changes = INVARIANT, flipped: Changes = DIRECTED, seed: int = 0
 ) -> Estimates:
     """Failure rates after CheckList (Ribeiro et al. 2020): how often a change that means nothing changes the
     label (`same`: invariance tests), and how often one that turns the meaning does not lower the probability

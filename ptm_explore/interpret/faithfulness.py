@@ -93,7 +93,8 @@ def faithfulness(
     for text, marked in zip(texts, marks, strict=True):
         written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)
         goal = Goal(model, written, pair, target, baseline)
-        gold = torch.tensor([_overlaps(goal.spans[w], marked or ()) for w in goal.ordinary])
+        spans = [goal.spans[w] for w in goal.ordinary]
+        gold = torch.tensor([any(a < end and start < b for start, end in marked or ()) for a, b in spans])
         scores, took = [], []
         for method in methods:
             start = time.perf_counter()
@@ -126,10 +127,6 @@ def _measure(goal: Goal, scores: Tensor, gold: Tensor, shuffled: Tensor):
     metrics = torch.cat([falls, areas, torch.tensor(found)[:, None]], 1)
     folded = (torch.cat([x[: len(scores)], x[len(scores) :].mean(0)[None]]) for x in (metrics, curves))
     return *(x.numpy() for x in folded), pd.DataFrame(scores.T).corr("spearman")
-
-
-def _overlaps(span: tuple[int, int], marked: Sequence[Sequence[int]]) -> bool:
-    return any(span[0] < end and start < span[1] for start, end in marked)
 
 
 def randomised(

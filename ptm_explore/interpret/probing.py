@@ -143,15 +143,10 @@ def structure(
     near = _train(xs[:cut], apart[:cut], rank, steps, seed, _distances)
     high = _train(xs[:cut], deep[:cut], rank, steps, seed, _norms)
     rows = []
-    with torch.no_grad():
-        for x, tree in zip(xs[cut:], trees[cut:], strict=True):
-            guess = _distances(x @ near).numpy()
-            upper = np.triu_indices(len(guess), 1)
-            rows.append([
-                _uuas(guess, tree),
-                spearmanr(guess[upper], tree.distances[upper]).statistic,
-                spearmanr(_norms(x @ high), tree.depths).statistic,
-            ])  # fmt: skip
+    for x, tree in zip(xs[cut:], trees[cut:], strict=True):
+        guess, upper = _distances(x @ near).numpy(), np.triu_indices(len(x), 1)
+        distance = spearmanr(guess[upper], tree.distances[upper]).statistic
+        rows.append([_uuas(guess, tree), distance, spearmanr(_norms(x @ high), tree.depths).statistic])
     return [interval(column[np.isfinite(column)]) for column in np.array(rows).T]
 
 

@@ -16,14 +16,18 @@ DRAWS = 1_000  # of the bootstrap
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Numbers in rows and columns, with the words that a figure of them needs."""
-
+class _Result:
     title: str
-    values: Float[np.ndarray, "R C"]
+    values: Float[np.ndarray, "R C *_"]
     rows: list[str]
     columns: list[str]
     unit: str  # what a number is
+
+
+@dataclass(frozen=True)
+class Grid(_Result):
+    """Numbers in rows and columns (R, C), with the words that a figure of them needs."""
+
     axes: tuple[str, str]  # what rows and columns are
     labels: list[list[str]] | None = None  # written into the cells
     note: str = ""  # how far to trust it
@@ -33,14 +37,9 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """Means with 95 % intervals, by row and column, with the words that a figure of them needs."""
+class Estimates(_Result):
+    """Means with 95 % intervals, (R, C, 3) for mean, low, high, with the words that a figure needs."""
 
-    title: str
-    values: Float[np.ndarray, "R C 3"]  # mean, low, high
-    rows: list[str]
-    columns: list[str]
-    unit: str  # what a mean is
     axis: str  # what a row is
     note: str = ""  # how far to trust it
 
@@ -50,9 +49,7 @@ class Estimates:
         return pd.DataFrame(self.values.reshape(len(self.rows), -1), self.rows, columns)
 
 
-def interval(
-    rows: np.ndarray, combine: Callable[[np.ndarray], float] | None = None, seed: int = 0
-) -> tuple[float, float, float]:
+def interval(rows: np.ndarray, combine: Callable | None = None, seed: int = 0) -> tuple[float, float, float]:
     """The mean of N numbers, or what `combine` makes of N rows, and its 95 % interval by a percentile
     bootstrap over the examples (Efron 1979); not a number, where there are none or there is only one."""
     rows = np.asarray(rows, dtype=float)
