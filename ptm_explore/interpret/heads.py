@@ -63,8 +63,7 @@ def relations(model: Model, trees: Sequence[Tree], least: int = 20) -> pd.DataFr
         first, second = table[table[:, 0] == 0], table[table[:, 0] == 1]
         if len(table) >= least and len(first) and len(second):
             best = int(first[:, 2:].mean(0).argmax())
-            steps, counts = np.unique(first[:, 1], return_counts=True)
-            step = int(steps[counts.argmax()])
+            step = int(pd.Series(first[:, 1]).mode()[0])
             fixed = (second[:, 1] == step).mean()
             score = interval(second[:, 2 + best])
             rows[relation] = [*_index(model)[best], *score, step, fixed, len(second)]

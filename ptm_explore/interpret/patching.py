@@ -51,19 +51,15 @@ def patch(
     streams = ["", "query."] if model.family == "xlnet" and not getattr(model, "kind", None) else [""]
     for layer in range(n):
         names = [_place_of(f"layers.{layer}.", stream, part) for stream in streams]
-        edits = {
-            name: _at(here, torch.zeros(()) if other is None else goal.activation(name, other))
-            for name in names
-        }
+        new = [torch.zeros(()) if other is None else goal.activation(name, other) for name in names]
+        edits = {name: _at(here, value) for name, value in zip(names, new, strict=True)}
         maps.append((goal(ids, edits) - before).tolist())
     whole, unit, note = -1.0, "fall of the score", f"{goal.name}: {before:.2f}"
     if other is not None:
         whole, unit = float(goal(other)) - before, "share of the difference"
         note += f" here, {before + whole:.2f} in the source"
         if abs(whole) < 1e-6:
-            raise PtmError(
-                "both texts have the same score, so nothing can be told apart; change what matters"
-            )
+            raise PtmError("both texts have the same score: nothing can be told apart; change what matters")
     title, axes = f"Where it is decided: {PARTS[part]}", ("layer", "position")
     return Grid(title, np.array(maps) / whole, layers(n)[1:], tokens, unit, axes, note=note)
 

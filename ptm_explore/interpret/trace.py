@@ -80,16 +80,11 @@ def run(model: Model, ids: Tensor, segments: Tensor, taps: Taps | None) -> Outpu
     return model(ids, None, segments, taps=taps, **model.net.trace_options(ids.numel()))
 
 
-def _sections(words: list[int | None]) -> list[int]:
+def _sections(words: list) -> list[int]:
     """Which of two texts each token belongs to: 1 once words are counted anew, or after a special token."""
-    last, between, second, result = None, False, 0, []
-    for word in words:
-        if word is not None:
-            second = second or int(last is not None and (between or word < last))
-            last = word
-        between = word is None
-        result.append(second)
-    return result
+    real = [i for i, word in enumerate(words) if word is not None]
+    start = next((i for i in real[1:] if words[i - 1] is None or words[i] < words[i - 1]), len(words))
+    return [int(i >= start) for i in range(len(words))]
 
 
 def _check_memory(config, T: int, read: Sequence[str]) -> None:
@@ -100,7 +95,6 @@ def _check_memory(config, T: int, read: Sequence[str]) -> None:
     need = 4 * config.n_layers * T * (maps * config.n_heads * T + rest) / 1e9
     free = psutil.virtual_memory().available / 1e9
     if need > free:
-        raise PtmError(
-            f"the activations of {T} tokens would take {need:.2g} GB, and {free:.2g} GB are free; ask for "
-            'some of them, ptm.trace(m, text, read=["layers.3.*"]), or take a shorter text'
-        )
+        sizes = f"the activations of {T} tokens would take {need:.2g} GB, and {free:.2g} GB are free"
+        less = 'ask for some of them, ptm.trace(m, text, read=["layers.3.*"]), or take a shorter text'
+        raise PtmError(f"{sizes}; {less}")
