@@ -111,8 +111,7 @@ def look(
     shortest stretches of text that all of them cut at both ends, special tokens left out."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        streams = [stream if m.family == "xlnet" else "content" for m in models]
-        both = [_measured(m, text, pair, kind, s) for m, s in zip(models, streams, strict=True)]
+        both = [_measured(m, text, pair, kind, stream if m.family == "xlnet" else "content") for m in models]
     notices = dict.fromkeys(str(warning.message) for warning in said)
     first = both[0][0]
     if any(found.tokens != first.tokens for found, _ in both):

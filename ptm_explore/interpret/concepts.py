@@ -91,9 +91,8 @@ def _slope(model: Model, text: str, layer: int, target: Any) -> np.ndarray:
     goal, name = Goal(model, text, target=target), f"layers.{layer}.out"
     value = goal.activation(name).clone().requires_grad_()
     with torch.enable_grad():
-        goal(edit={name: lambda _: value}).sum().backward()
-    assert value.grad is not None
-    return value.grad[0].sum(0).float().cpu().numpy()
+        (slope,) = torch.autograd.grad(goal(edit={name: lambda _: value}).sum(), value)
+    return slope[0].sum(0).float().cpu().numpy()
 
 
 def cka(one: Float[np.ndarray, "N D"], other: Float[np.ndarray, "N E"]) -> float:

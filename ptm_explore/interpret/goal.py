@@ -53,8 +53,10 @@ class Goal:
         found = trace(model, text, pair, read=())
         encoded = model.encode(text, pair).to(model.device)
         self.ids, self.segments, self.tokens = encoded.ids, encoded.segments, found.tokens
+        mask_id = model.tokenizer.mask_id
+        self.masks = self.ids[0].eq(-1 if mask_id is None else mask_id)
         # what is asked for is no part of the answer: masks stay, too
-        self.special = encoded.special[0] | self.ids[0].eq(_mask_id(model))
+        self.special = encoded.special[0] | self.masks
         self.kind = getattr(model, "kind", None)  # of a classifier
         self.place = 0  # the token whose state the score is read off
         self.n, self.name, self.target = self._choose(encoded.words[0], target)
@@ -160,19 +162,17 @@ class Goal:
             raise PtmError(f"this model has no head to score with; it has {model.net.heads or 'none'}")
         place, token = target if isinstance(target, tuple) else (None, target)
         if place is None:
-            masks = self.ids[0].eq(_mask_id(model))
-            if not model.net.causal and not masks.any():
+            if not model.net.causal and not self.masks.any():
                 raise PtmError("write [MASK] where a token is wanted, or give target=(position, token)")
-            place = T - 1 if model.net.causal else int(masks.nonzero()[0])
+            place = T - 1 if model.net.causal else int(self.masks.nonzero()[0])
         place = self.place = _place(place, T)
         n = self._class(token)
         name = model.tokenizer.token(n)
         return n, f"the logit of {name!r} at position {place}", (place, name)
 
     def _task(self, words: Sequence[int | None], target: Any) -> tuple[int, str, Any]:
-        model, T = self.model, self.ids.size(1)
-        labels = getattr(model, "labels", ())
-        self.place = T - 1 if model.family in ("gpt", "xlnet") else 0
+        T, labels = self.ids.size(1), getattr(self.model, "labels", ())
+        self.place = T - 1 if self.model.family in ("gpt", "xlnet") else 0
         if self.kind == "regression":
             return 0, "the predicted number", None
         if self.kind == "classification":
@@ -210,10 +210,6 @@ class Goal:
             if (found := self.model.tokenizer.backend.token_to_id(form)) is not None:
                 return found
         raise PtmError(f"{name!r} is not one token of this vocabulary; give a single token, such as 'the'")
-
-
-def _mask_id(model: Model) -> int:
-    return -1 if model.tokenizer.mask_id is None else model.tokenizer.mask_id
 
 
 def _filler(model: Model, baseline: str) -> Tensor:

@@ -64,8 +64,7 @@ def relations(model: Model, trees: Sequence[Tree], least: int = 20) -> pd.DataFr
         if len(table) >= least and len(first) and len(second):
             best = int(first[:, 2:].mean(0).argmax())
             step = int(pd.Series(first[:, 1]).mode()[0])
-            fixed = (second[:, 1] == step).mean()
-            score = interval(second[:, 2 + best])
+            score, fixed = interval(second[:, 2 + best]), (second[:, 1] == step).mean()
             rows[relation] = [*_index(model)[best], *score, step, fixed, len(second)]
     if not rows:
         raise PtmError(f"no relation occurs {least} times; give more trees, or a smaller `least`")

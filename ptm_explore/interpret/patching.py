@@ -25,7 +25,12 @@ PARTS = {
 
 @torch.no_grad()
 def patch(
-    model: Model, text: str, source: str | None = None, target=None, against=None, part: str = "out"
+    model: Model,
+    text: str,
+    source: str | None = None,
+    target: Any = None,
+    against: Any = None,
+    part: str = "out",
 ) -> Grid:
     """Where a prediction is decided: in the run on `text`, one activation at one position is replaced by the
     one of the run on `source`, a text of as many tokens; what that does to the score, as the share of the

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+Combine = Callable[[np.ndarray], float]
 DRAWS = 1_000  # of the bootstrap
 
 
@@ -49,7 +50,7 @@ class Estimates(_Result):
         return pd.DataFrame(self.values.reshape(len(self.rows), -1), self.rows, columns)
 
 
-def interval(rows: np.ndarray, combine: Callable | None = None, seed: int = 0) -> tuple[float, float, float]:
+def interval(rows: np.ndarray, combine: Combine | None = None, seed: int = 0) -> tuple[float, float, float]:
     """The mean of N numbers, or what `combine` makes of N rows, and its 95 % interval by a percentile
     bootstrap over the examples (Efron 1979); not a number, where there are none or there is only one."""
     rows = np.asarray(rows, dtype=float)
