@@ -27,6 +27,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
+    opened = argparse.ArgumentParser(add_help=False)  # what finetune, fill and trace have in common
+    opened.add_argument("model", help="a shipped mini, a folder or a hub id in the Hugging Face layout")
     training = argparse.ArgumentParser(add_help=False)  # what pretrain and finetune have in common
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--out", type=Path, help="folder for what was trained, checkpoints, metrics")
@@ -50,22 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--accumulate", type=int, default=1, help="batches in a step")
     command.add_argument("--precision", choices=["no", "bf16", "fp16"], help="chosen by device if not given")
 
-    command = add(_finetune, "train a model for a task, and judge it", [training])
-    command.add_argument("model", help="a shipped mini, a folder or a hub id in the Hugging Face layout")
+    command = add(_finetune, "train a model for a task, and judge it", [opened, training])
     command.add_argument("task", help="a file or folder with labelled rows, or hf:<dataset>[:config]")
     for column in ("text", "pair", "label"):
         command.add_argument(f"--{column}", help="the column that holds it (guessed if not given)")
     command.add_argument("--budget", default="3epochs", help="3epochs, 60s, 500steps")
-    trained = "head: the body stays as it is"
-    command.add_argument("--train", default="all", choices=["all", "head"], help=trained)
+    command.add_argument("--train", default="all", choices=["all", "head"], help="head: the body is frozen")
 
-    command = add(_fill, "fill the masks of a text, continue it, or judge it")
-    command.add_argument("model", help="a folder or hub id in the Hugging Face layout")
+    command = add(_fill, "fill the masks of a text, continue it, or judge it", [opened])
     command.add_argument("text")
     command.add_argument("--top-k", type=int, default=5)
 
-    command = add(_trace, "draw a model's attention on a text as one HTML file")
-    command.add_argument("model")
+    command = add(_trace, "draw a model's attention on a text as one HTML file", [opened])
     command.add_argument("text")
     command.add_argument("--out", type=Path, default=Path("trace.html"))
     command.add_argument("--layer", type=int, help="one layer only")

@@ -16,10 +16,7 @@ def mask(answer):
     yield ...
     yield f"give a text in quotes, not a {type(answer).__name__}", not isinstance(answer, str)
     found, around = answer.count("[MASK]"), answer.replace("[MASK]", "").lower()
-    yield (
-        "is the mask written exactly [MASK], capitals and brackets included?",
-        not found and "mask" in around,
-    )
+    yield "is the mask written exactly [MASK], capitals and brackets?", not found and "mask" in around
     yield "where is the blank? Replace one word by [MASK]", not found
     yield f"there are {found} masks; this exercise wants exactly one. Which word do you hide?", found > 1
     yield "what should the model go by? Put some words around the mask", not any(map(str.isalnum, around))

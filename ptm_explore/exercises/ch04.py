@@ -43,8 +43,7 @@ def mask_8010(answer):
     yield "are there targets everywhere? They should be -100 except at the chosen tokens", chosen.all()
     yield "was nothing chosen? All targets are -100", not chosen.any()
     yield "can special tokens be chosen? [CLS] and [SEP] never should", (chosen & special).any()
-    original = "do the targets hold the original tokens? They are what to find, not what is shown"
-    yield original, not torch.equal(targets[chosen], ids[chosen])
+    yield "do the targets hold the original tokens, not what is shown?", (targets != ids)[chosen].any()
     yield "did tokens change that have no target? Only the chosen ones may", ((inputs != ids) & ~chosen).any()
     share = (chosen.sum() / (~special).sum()).item()
     yield f"is the rate used? {share:.1%} were chosen, not {rate:.0%}", abs(share - rate) >= 0.01
@@ -56,8 +55,7 @@ def mask_8010(answer):
     measured = "80/10/10 was asked; masked/random/kept came out as {:.1%}, {:.1%}, {:.1%}".format(*shares)
     yield measured, distance(nearest) >= 0.006
     yield _SHARES.get(nearest), nearest in _SHARES
-    seeded = "do all draws use the generator? The same seed gave two different maskings"
-    yield seeded, not torch.equal(masking()[1], inputs)
+    yield "do all draws use the generator? One seed gave two maskings", not inputs.equal(masking()[1])
 
 
 # BERT base: V 30522, 512 positions, 2 segments, D 768, F 3072, L 12, and the pooler.

@@ -28,8 +28,7 @@ def query_mask(got, order, T):
     for turned in ((given | later) & asked, right.T):
         yield "is the order turned round, or the mask transposed? A row looks, at what came before it", turned
     swapped = torch.tensor([*order, *range(len(order), T)])  # what the order says, read as ranks
-    as_rank = "order[0] is the position that is predicted first; did you read it as the rank of position 0?"
-    yield as_rank, swapped[None, :] < swapped[:, None]
+    yield "order[0] is predicted first; did you read it as the rank of token 0?", swapped < swapped[:, None]
     for seen in (earlier | (given & ~asked), earlier | (given & ~asked & ~itself)):
         yield "do rows of the context see something? Nothing is predicted there: leave them False", seen
 

@@ -20,8 +20,7 @@ def positions(got, ids, pad):
     places, count = torch.arange(ids.size(1)).expand_as(ids), real.cumsum(1)
     yield count * real + pad
     yield "is padding counted? Its position is pad_id, wherever it stands", places + pad + 1
-    early = "does counting start at pad_id + 1? The first token's position comes after the padding's"
-    yield early, (count - 1) * real + pad
+    yield "does counting start at pad_id + 1? Padding's own position comes before", (count - 1) * real + pad
     yield "is the padding's own id added? Positions begin after it", count * real
     yield "do pads keep counting? They all have the position pad_id", count + pad
     yield "is that BERT's way? Positions from 0 on", places

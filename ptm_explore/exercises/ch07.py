@@ -44,8 +44,7 @@ def shared(answer):
     yield f"is a block there for each layer? {len(blocks)} came back, not 4", len(blocks) != 4
     places = {block.weight.data_ptr() for block in blocks}
     alike = all(torch.equal(block.weight, blocks[0].weight) for block in blocks)
-    copies = "are these copies? They begin alike and part with the first step: each has a gradient of its own"
-    yield copies, len(places) > 1 and alike
+    yield "are these copies? They begin alike, but each has its own gradient", len(places) > 1 and alike
     yield "is each layer a new block? Then nothing is shared: make one, use it n times", len(places) > 1
     yield f"{len(made)} blocks were made and one is used; the others are garbage", len(made) > 1
 

@@ -10,13 +10,5 @@ from .results import estimates, grid, trend
 from .style import alt_text, to_html
 
 __all__ = ["alt_text", "attributions", "bertviz_head", "bertviz_model", "bertviz_neuron", "estimates", "grid"]
-__all__ += [
-    "heads",
-    "heatmap",
-    "learning_curve",
-    "objective",
-    "predictions",
-    "text_curve",
-    "to_html",
-    "trend",
-]
+__all__ += ["heads", "heatmap", "learning_curve", "objective", "predictions", "text_curve", "to_html"]
+__all__ += ["trend"]

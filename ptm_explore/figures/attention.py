@@ -8,7 +8,6 @@ from . import style
 
 _KEY, _QUERY = "key token (attended to)", "query token (attending)"
 _HOVER = "%s: %%{z:.3f}<extra></extra>"
-_FRAME = {"showgrid": False, "mirror": True, "showline": True}
 
 
 def heatmap(trace, layer: int, head: int | str, zmax: float | None = 1.0) -> go.Figure:
@@ -27,10 +26,9 @@ def heatmap(trace, layer: int, head: int | str, zmax: float | None = 1.0) -> go.
     pairs = [[f"{query} → {key}" for key in queries] for query in queries]
     fig.add_heatmap(z=weights, text=pairs, hovertemplate=_HOVER % "%{text}", coloraxis="coloraxis")
     side = min(max(24 * len(tokens), 340), 760)  # of the map itself; the rest is for labels and colour bar
-    fig.update_layout(coloraxis=_colours(zmax or weights.max()), width=side + 260, height=side + 200)
-    axis = style.tokens_axis(tokens) | _FRAME
-    fig.update_xaxes(title_text=_KEY, tickangle=-60, **axis)
-    fig.update_yaxes(title_text=_QUERY, autorange="reversed", **axis)
+    _frame(fig, zmax or weights.max(), side + 260, side + 200, **style.tokens_axis(tokens))
+    fig.update_xaxes(title_text=_KEY, tickangle=-60)
+    fig.update_yaxes(title_text=_QUERY)
     return fig
 
 
@@ -52,14 +50,10 @@ def heads(trace, layer: int | None = None, zmax: float | None = 1.0) -> go.Figur
     for place, weights in enumerate(maps.reshape(-1, *maps.shape[2:])):
         cell = {"row": place // cols + 1, "col": place % cols + 1}
         fig.add_heatmap(z=weights, hovertemplate=_HOVER % "%{y} → %{x}", coloraxis="coloraxis", **cell)
-    fig.update_layout(width=cols * side + 240, height=rows * (side + title) + 140)
-    fig.update_layout(coloraxis=_colours(zmax or maps.max()))
-    fig.update_annotations(font_size=12)
     # The tokens stay on the hidden ticks: that is where the hover text finds them.
-    axis = style.tokens_axis(trace.tokens, most=len(trace.tokens)) | _FRAME
-    axis |= {"ticks": "", "showticklabels": False}
-    fig.update_xaxes(**axis)
-    fig.update_yaxes(autorange="reversed", **axis)
+    axis = style.tokens_axis(trace.tokens, most=len(trace.tokens)) | {"ticks": "", "showticklabels": False}
+    _frame(fig, zmax or maps.max(), cols * side + 240, rows * (side + title) + 140, **axis)
+    fig.update_annotations(font_size=12)
     return fig
 
 
@@ -85,6 +79,11 @@ def strongest(weights: np.ndarray, tokens: list[str]) -> str:
     return f"the strongest weight is {weights[query, key]:.2f}, from {source} to {target}."
 
 
-def _colours(zmax: float) -> dict:
-    scale = {"colorscale": style.SCALE, "colorbar_title_text": "attention weight"}
-    return {"cmin": 0, "cmax": float(zmax)} | scale
+def _frame(fig: go.Figure, zmax: float, width: int, height: int, **axis) -> None:
+    """The one scale of colours, and the same axis on all sides."""
+    scale = {"cmin": 0, "cmax": float(zmax), "colorscale": style.SCALE}
+    scale["colorbar_title_text"] = "attention weight"
+    fig.update_layout(coloraxis=scale, width=width, height=height)
+    axis |= {"showgrid": False, "mirror": True, "showline": True}
+    fig.update_xaxes(**axis)
+    fig.update_yaxes(autorange="reversed", **axis)

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from ..errors import PtmError
 from . import style
+from .curves import bars
 
 
 def attributions(found: Sequence, title: str | None = None) -> go.Figure:
@@ -19,26 +20,16 @@ def attributions(found: Sequence, title: str | None = None) -> go.Figure:
     words, best = first.words, [a.words[int(a.word_scores.abs().argmax())] for a in found]
     said = "; ".join(f"{a.method}: most weight on {word!r}" for a, word in zip(found, best, strict=True))
     names = [a.method.replace("_", " ") for a in found]
-    fig = style.figure(
-        title or f"What decided {first.target}",
-        said,
-        cols=len(found),
-        subplot_titles=names,
-        shared_yaxes=True,
-    )
+    title = title or f"What decided {first.target}"
+    fig = style.figure(title, said, cols=len(found), subplot_titles=names, shared_yaxes=True)
     for col, a in enumerate(found, 1):
         scores = a.word_scores.tolist()
-        colours = [style.COLOURS[score < 0] for score in scores]
-        fig.add_bar(
-            x=scores, y=list(range(len(words))), orientation="h", marker_color=colours, row=1, col=col
-        )
+        bars(fig, scores, words, [style.COLOURS[score < 0] for score in scores], col)
         trust = f"without its best words {-a.comprehensiveness:+.2f}<br>"
         trust += f"without random ones {-a.random[1]:+.2f} to {-a.random[0]:+.2f}<br>"
         error = "" if a.delta is None else f"sum is off by {a.delta:.2g} of {a.score - a.baseline:.2g}<br>"
         fig.update_xaxes(title_text=f"share of the score<br>{trust}{error}{a.seconds:.1f} s", row=1, col=col)
-    fig.update_yaxes(autorange="reversed", showgrid=False, **style.tokens_axis(words, most=60))
     fig.update_yaxes(title_text="word", col=1)
-    fig.update_traces(customdata=[style.text(word, 80) for word in words])
     fig.update_traces(hovertemplate="%{customdata}: %{x:.3f}<extra></extra>")
     fig.update_layout(showlegend=False, height=280 + 24 * len(words))
     return fig

@@ -43,7 +43,7 @@ def learning_curve(
     ends = [row[key] for row in everything if row.get(key) is not None]
     for col, measure, unit in ((1, "unigram_loss", 1), (2, "unigram_accuracy", 100))[: 1 + accurate]:
         for level in sorted(set(_points(everything, key, measure)[1])):
-            _line(fig, [min(ends), max(ends)], [unit * level] * 2, "unigram guess", col, style.FAINT, "dash")
+            line(fig, [min(ends), max(ends)], [unit * level] * 2, "unigram guess", col, style.FAINT, "dash")
     fig.update_xaxes(title_text=x_title)
     fig.update_yaxes(title_text="loss (nats per token)", col=1)
     fig.update_yaxes(title_text="held-out accuracy (%)", col=2, rangemode="tozero")
@@ -53,23 +53,31 @@ def learning_curve(
 
 def _draw_run(fig: go.Figure, number: int, name: str, rows: History, key: str) -> None:
     before = f"{style.text(name, 40)}: " if name else ""
-    looks = (style.COLOURS, style.DASHES, style.SYMBOLS)
-    colour, dash, symbol = (look[number % len(look)] for look in looks)
+    colour, dash, symbol = style.LOOKS[number % len(style.LOOKS)]
     marker = {"symbol": symbol, "size": 7}
-    _line(fig, *_points(rows, key, "loss"), before + "training", 1, colour, width=1, opacity=0.6)
+    line(fig, *_points(rows, key, "loss"), before + "training", 1, colour, width=1, opacity=0.6)
     held = before + "held-out"
-    _line(fig, *_points(rows, key, "heldout_loss"), held, 1, colour, dash, marker=marker)
+    line(fig, *_points(rows, key, "heldout_loss"), held, 1, colour, dash, marker=marker)
     steps, accuracy = _points(rows, key, "heldout_accuracy")
-    _line(fig, steps, [100 * value for value in accuracy], held, 2, colour, dash, marker=marker)
+    line(fig, steps, [100 * value for value in accuracy], held, 2, colour, dash, marker=marker)
 
 
-def _line(fig, xs, ys, name, col, colour, dash="solid", width=2, marker=None, **more) -> None:
+def line(fig, xs, ys, name, col, colour, dash="solid", width=2, marker=None, **more) -> None:
+    """A line in panel `col`, with markers if `marker` says how they look; without points, none."""
     if xs:
-        mode = "lines+markers" if marker else "lines"
-        line = {"color": colour, "dash": dash, "width": width}
+        more |= {"mode": "lines+markers" if marker else "lines", "marker": marker}
+        more["line"] = {"color": colour, "dash": dash, "width": width}
         new = all(name != drawn.name for drawn in fig.data)  # one legend entry, though two panels have a line
-        more |= {"x": xs, "y": ys, "name": name, "legendgroup": name, "showlegend": new, "row": 1, "col": col}
-        fig.add_scatter(mode=mode, line=line, marker=marker, **more)
+        more |= {"x": xs, "y": ys, "name": name, "legendgroup": name, "showlegend": new}
+        fig.add_scatter(**more, row=1, col=col)
+
+
+def bars(fig, values, tokens: Sequence[str], colours, col: int) -> None:
+    """Horizontal bars in panel `col`, from above."""
+    whole = [style.text(token, 80) for token in tokens]
+    look: dict = {"orientation": "h", "marker_color": colours, "customdata": whole}
+    fig.add_bar(x=values, y=list(range(len(tokens))), **look, row=1, col=col)
+    fig.update_yaxes(autorange="reversed", showgrid=False, **style.tokens_axis(tokens), row=1, col=col)
 
 
 def _points(rows: History, key: str, value: str) -> tuple[list[float], list[float]]:
@@ -78,15 +86,14 @@ def _points(rows: History, key: str, value: str) -> tuple[list[float], list[floa
 
 
 def _summary(name: str, rows: History, key: str, x_title: str) -> str:
-    said = []
-    for value, words in (("heldout_loss", "held-out loss"), ("loss", "training loss")):
-        xs, ys = _points(rows, key, value)
-        if xs:
-            said.append(f"{words} goes from {ys[0]:.2f} to {ys[-1]:.2f} nats over {xs[-1]:,.0f} {x_title}")
-    guess = _points(rows, key, "unigram_loss")[1]
-    said += [f"the unigram guess has {guess[-1]:.2f} nats"] if guess else []
-    accuracy = _points(rows, key, "heldout_accuracy")[1]
-    said += [f"held-out accuracy ends at {accuracy[-1]:.1%}"] if accuracy else []
+    templates = {
+        "heldout_loss": "held-out loss goes from {:.2f} to {:.2f} nats over {:,.0f} {}",
+        "loss": "training loss goes from {:.2f} to {:.2f} nats over {:,.0f} {}",
+        "unigram_loss": "the unigram guess has {1:.2f} nats",
+        "heldout_accuracy": "held-out accuracy ends at {1:.1%}",
+    }
+    points = {words: _points(rows, key, value) for value, words in templates.items()}
+    said = [words.format(ys[0], ys[-1], xs[-1], x_title) for words, (xs, ys) in points.items() if xs]
     return f"{name or 'Learning curve'}: {'; '.join(said)}."
 
 
@@ -100,11 +107,7 @@ def predictions(fills: Sequence[Fill], title: str | None = None) -> go.Figure:
         said = [f"{name.capitalize()}: {words}" for name, words in zip(titles, said, strict=True)]
     fig = style.figure(title or "Predictions", " ".join(said), cols=len(fills), subplot_titles=titles)
     for col, fill in enumerate(fills, 1):
-        tokens = [token for token, _ in fill]
-        bars = {"x": [100 * p for _, p in fill], "y": list(range(len(fill))), "orientation": "h"}
-        whole = [style.text(token, 80) for token in tokens]
-        fig.add_bar(**bars, customdata=whole, marker_color=style.COLOURS[0], row=1, col=col)
-        fig.update_yaxes(autorange="reversed", showgrid=False, **style.tokens_axis(tokens), row=1, col=col)
+        bars(fig, [100 * p for _, p in fill], [token for token, _ in fill], style.COLOURS[0], col)
     fig.update_traces(texttemplate="%{x:.1f}", textposition="outside", cliponaxis=False)
     fig.update_traces(hovertemplate="%{customdata}: %{x:.2f} %<extra></extra>")
     fig.update_xaxes(title_text="probability (%)", range=[0, 100])

@@ -1,42 +1,34 @@
 """What analyses return, drawn: grids as heatmaps, means with their intervals as dots or over layers."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import plotly.graph_objects as go
 
 from . import style
-
-MOST = 60  # labels on an axis
+from .curves import line
 
 
 def grid(found) -> go.Figure:
     """A `Grid` as a heatmap; of numbers of both signs white is 0."""
     values = np.asarray(found.values, dtype=float)
-    finite = np.nan_to_num(values, nan=-np.inf if (values >= 0).any() else 0.0)
-    r, c = np.unravel_index(np.abs(np.where(np.isfinite(finite), finite, 0)).argmax(), values.shape)
-    alt = f"{found.title.rstrip('?')}. {found.axes[0]} by {found.axes[1]}; the largest {found.unit} is "
-    alt += f"{values[r, c]:.3g}, at {found.rows[r]!r} and {found.columns[c]!r}. {found.note}"
-    fig = style.figure(found.title, alt)
-    names = [
-        [f"{style.text(row, 40)}, {style.text(column, 40)}" for column in found.columns] for row in found.rows
-    ]
-    labels = [[style.text(one, 12) for one in row] for row in found.labels or []]
-    signed = np.nanmin(values) < 0
-    scale: dict = {"colorscale": "RdBu", "zmid": 0}
-    if not signed:  # Plotly heeds zmin only beside zmax
-        scale = {"colorscale": style.SCALE, "zmin": 0, "zmax": np.nanmax(values) or 1}
-    if labels:
-        scale |= {"text": labels, "texttemplate": "%{text}"}
-    fig.add_heatmap(
-        z=values,
-        customdata=names,
-        hovertemplate="%{customdata}: %{z:.3f}<extra></extra>",
-        colorbar_title_text=style.text(found.unit),
-        **scale,
+    r, c = np.unravel_index(np.nan_to_num(np.abs(values)).argmax(), values.shape)
+    most = f"the largest {found.unit} is {values[r, c]:.3g}, at {found.rows[r]!r} and {found.columns[c]!r}"
+    fig = style.figure(
+        found.title, f"{found.title.rstrip('?')}. {' by '.join(found.axes)}; {most}. {found.note}"
     )
-    fig.update_xaxes(
-        title_text=_axis(found.axes[1], found.note), showgrid=False, **style.tokens_axis(found.columns, MOST)
-    )
-    rows = style.tokens_axis(found.rows, MOST)
+    left, below = ([style.text(name, 40) for name in names] for names in (found.rows, found.columns))
+    cells: dict = {"customdata": [[f"{row}, {column}" for column in below] for row in left]}
+    blues = {"colorscale": style.SCALE, "zmin": 0, "zmax": np.nanmax(values) or 1}  # zmin needs zmax
+    cells |= {"colorscale": "RdBu", "zmid": 0} if np.nanmin(values) < 0 else blues
+    if found.labels:
+        cells["text"] = [[style.text(one, 12) for one in row] for row in found.labels]
+        cells["texttemplate"] = "%{text}"
+    hover = "%{customdata}: %{z:.3f}<extra></extra>"
+    fig.add_heatmap(z=values, hovertemplate=hover, colorbar_title_text=style.text(found.unit), **cells)
+    title = _axis(found.axes[1], found.note)
+    fig.update_xaxes(title_text=title, showgrid=False, **style.tokens_axis(found.columns))
+    rows = style.tokens_axis(found.rows)
     fig.update_yaxes(title_text=found.axes[0], autorange="reversed", showgrid=False, **rows)
     fig.update_layout(height=200 + min(40, max(22, 400 // len(values))) * len(values))
     return fig
@@ -46,23 +38,18 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
     """`Estimates` as dots with their intervals, a panel for each column, with `one_scale` all alike; a dashed
     line for row `chance`."""
     names = [name.replace("_", " ") for name in found.columns]
-    said = "; ".join(
-        f"{n}: {found.rows[int(v[:, 0].argmax())]} is highest" for n, v in _columns(found, names)
-    )
-    fig = style.figure(
-        found.title, f"{said}. {found.note}", cols=len(names), subplot_titles=names, shared_yaxes=True
-    )
-    for col, (_, values) in enumerate(_columns(found, names), 1):
-        mean, low, high = values.T
-        bars = {"type": "data", "array": high - mean, "arrayminus": mean - low, "color": style.FAINT}
+    said = "; ".join(f"{n}: {best} is highest" for n, (*_, best) in zip(names, _columns(found), strict=True))
+    panels: dict = {"cols": len(names), "subplot_titles": names, "shared_yaxes": True}
+    fig = style.figure(found.title, f"{said}. {found.note}", **panels)
+    for col, (_, mean, bars, _) in enumerate(_columns(found), 1):
         dots = {"mode": "markers", "marker_color": style.COLOURS[0], "showlegend": False}
+        bars["color"] = style.FAINT
         fig.add_scatter(x=mean, y=list(range(len(mean))), error_x=bars, row=1, col=col, **dots)
         if chance in found.rows:
             level = mean[found.rows.index(chance)]
             fig.add_vline(level, line={"color": style.FAINT, "dash": "dash"}, row=1, col=col)
     fig.update_xaxes(title_text=found.unit, matches="x" if one_scale else None)
-    rows = style.tokens_axis([row.replace("_", " ") for row in found.rows], MOST)
-    fig.update_yaxes(autorange="reversed", **rows | {"ticktext": [style.text(r, 28) for r in found.rows]})
+    fig.update_yaxes(autorange="reversed", **style.tokens_axis(found.rows, limit=28))
     fig.update_yaxes(title_text=found.axis, col=1)
     fig.update_layout(height=200 + 26 * len(found.rows))
     return fig
@@ -70,32 +57,24 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
 
 def trend(found) -> go.Figure:
     """`Estimates` whose rows follow each other, such as layers: a line for each column."""
-    said = "; ".join(
-        f"{n} is highest at {found.rows[int(v[:, 0].argmax())]}, {v[:, 0].max():.2f}"
-        for n, v in _columns(found, found.columns)
-    )
-    fig = style.figure(found.title, f"{said}. {found.note}")
-    looks = (style.COLOURS, style.DASHES, style.SYMBOLS)
-    for number, (name, values) in enumerate(_columns(found, found.columns)):
-        colour, dash, symbol = (look[number % len(look)] for look in looks)
-        mean, low, high = values.T
-        fig.add_scatter(
-            x=list(range(len(mean))),
-            y=mean,
-            error_y={"type": "data", "array": high - mean, "arrayminus": mean - low},
-            name=style.text(name, 40),
-            mode="lines+markers",
-            line={"color": colour, "dash": dash},
-            marker_symbol=symbol,
-        )
-    fig.update_xaxes(title_text=_axis(found.axis, found.note), **style.tokens_axis(found.rows, MOST))
+    said = [f"{n} is highest at {best}, {mean.max():.2f}" for n, mean, _, best in _columns(found)]
+    fig = style.figure(found.title, f"{'; '.join(said)}. {found.note}")
+    for number, (name, mean, bars, _) in enumerate(_columns(found)):
+        colour, dash, symbol = style.LOOKS[number % len(style.LOOKS)]
+        look: dict = {"colour": colour, "dash": dash, "marker": {"symbol": symbol}, "error_y": bars}
+        line(fig, list(range(len(mean))), mean, style.text(name, 40), 1, **look)
+    fig.update_xaxes(title_text=_axis(found.axis, found.note), **style.tokens_axis(found.rows))
     fig.update_yaxes(title_text=found.unit)
-    fig.update_layout(height=440)
+    fig.update_layout(height=440, showlegend=len(found.columns) > 1)
     return fig
 
 
-def _columns(found, names):
-    return zip(names, np.asarray(found.values).swapaxes(0, 1), strict=True)
+def _columns(found) -> Iterator[tuple[str, np.ndarray, dict, str]]:
+    """Of each column its name, its means, their error bars, and the row with the highest."""
+    for name, values in zip(found.columns, np.asarray(found.values).swapaxes(0, 1), strict=True):
+        mean, low, high = values.T
+        bars = {"type": "data", "array": high - mean, "arrayminus": mean - low}
+        yield name, mean, bars, found.rows[int(mean.argmax())]
 
 
 def _axis(name: str, note: str) -> str:

@@ -21,6 +21,7 @@ GRID = "#e4e4e4"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#000000")
 DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot")  # "dash" is for reference lines
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+LOOKS = tuple(zip(COLOURS, DASHES, SYMBOLS, strict=True))  # of lines, one after the other
 SCALE = "Blues"  # one hue, lightness alone carries the value: the same for every kind of colour vision
 
 # Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text.
@@ -106,11 +107,11 @@ def to_html(fig: go.Figure, path: str | Path | None = None) -> str:
     return page
 
 
-def tokens_axis(tokens: Sequence[str], most: int = 64) -> dict:
-    """Axis settings that write `tokens` at the positions 0, 1, ..., at most `most` of them.
+def tokens_axis(tokens: Sequence[str], most: int = 64, limit: int = 16) -> dict:
+    """Axis settings that write `tokens` at the positions 0, 1, ..., at most `most` of them, cut at `limit`.
 
     Positions, not the tokens, are the coordinates: a token that occurs twice keeps both its rows.
     """
     step = -(-len(tokens) // most) or 1
     places = list(range(0, len(tokens), step))
-    return {"tickmode": "array", "tickvals": places, "ticktext": [text(tokens[i], 16) for i in places]}
+    return {"tickmode": "array", "tickvals": places, "ticktext": [text(tokens[i], limit) for i in places]}

@@ -6,13 +6,15 @@ L layers, H heads, T tokens, W words, K head size, D d_model; a row is a query, 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ptm_explore.errors import PtmError, unknown
-from ptm_explore.interpret.trace import Trace, trace
+from ptm_explore.interpret.trace import Trace, run, trace
 from ptm_explore.layers.attention import Attention
 from ptm_explore.layers.relative import RelativeAttention
 from ptm_explore.layers.taps import Taps
@@ -48,11 +50,11 @@ def _measured(model: Model, text: str, pair: str | None, kind: str, stream: str)
     if kind == "gradient":
         return trace(model, text, pair, read=()), times_gradient(model, text, pair, stream)
     found = trace(model, text, pair, read=[name, "layers.*.attention.v"])
-    maps = _stack(found, scope, "probs")
+    maps = found.layers(f"{scope}.probs")
     if kind == "rollout":
         maps = rollout(maps)[:, None]
     if kind == "norms":
-        maps = maps * _lengths(model, _stack(found, "attention", "v")).unsqueeze(2)
+        maps = maps * _lengths(model, found.layers("attention.v")).unsqueeze(2)
     return found, maps
 
 
@@ -60,30 +62,28 @@ def rollout(maps: Float[Tensor, "L H T T"]) -> Float[Tensor, "L T T"]:
     """How much of each input token arrives at each position, layer by layer, if attention is all there is
     (Abnar and Zuidema 2020, section 3.2). Rows sum to 1."""
     own = torch.eye(maps.size(-1))
-    result = [own]
-    for layer in maps.mean(1):
-        result.append((layer + own) / 2 @ result[-1])
-    return torch.stack(result[1:])
+    return torch.stack([*accumulate((maps.mean(1) + own) / 2, lambda before, layer: layer @ before)])
 
 
 def merge(maps: Float[Tensor, "... T T"], groups: Groups) -> Float[Tensor, "... W W"]:
     """Maps between groups of tokens, such as words: what a group gets is the sum over its tokens, what it
     gives the mean (Clark et al. 2019, section 4.1)."""
-    member = torch.zeros(len(groups), maps.size(-1))
-    for n, group in enumerate(groups):
-        member[n, group] = 1
+    member = members(groups, maps.size(-1))
     return member / member.sum(1, keepdim=True) @ maps @ member.T
+
+
+def members(groups: Groups, T: int) -> Float[Tensor, "W T"]:
+    """1 where a token belongs to a group, else 0."""
+    result = torch.zeros(len(groups), T)
+    for row, group in zip(result, groups, strict=True):
+        row[group] = 1
+    return result
 
 
 def words_of(words: list[int | None]) -> Groups:
     """The tokens of each word; a special token is a word of its own."""
-    groups: Groups = []
-    for i, word in enumerate(words):
-        if word is not None and i and words[i - 1] == word:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
+    keys = [-1 - i if word is None else word for i, word in enumerate(words)]
+    return [[i for i, _ in group] for _, group in groupby(enumerate(keys), key=itemgetter(1))]
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ def look(
     shortest stretches of text that all of them cut at both ends, special tokens left out."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        streams = [stream if m.family == "xlnet" else "content" for m in models]
-        both = [_measured(m, text, pair, kind, s) for m, s in zip(models, streams, strict=True)]
+        both = [_measured(m, text, pair, kind, stream if m.family == "xlnet" else "content") for m in models]
     notices = dict.fromkeys(str(warning.message) for warning in said)
     first = both[0][0]
     if any(found.tokens != first.tokens for found, _ in both):
@@ -121,15 +120,15 @@ def look(
     else:
         each = words_of(first.words) if words else [[i] for i in range(len(first.tokens))]
         groups = [each] * len(both)
-    return Look(
-        [m.recipe.name if m.recipe else m.family for m in models],
-        [label_of(first, (text, pair or ""), group) for group in groups[0]],
-        [first.words[group[0]] is None for group in groups[0]],
-        [first.sections[group[0]] for group in groups[0]],
-        [merge(m, g) if len(g) < m.size(-1) else m for (_, m), g in zip(both, groups, strict=True)],
-        groups,
-        ". ".join(notices),
-    )
+    names, starts = list(map(name_of, models)), [group[0] for group in groups[0]]
+    tokens = [label_of(first, (text, pair or ""), group) for group in groups[0]]
+    special, sections = [first.words[i] is None for i in starts], [first.sections[i] for i in starts]
+    maps = [merge(m, g) if len(g) < m.size(-1) else m for (_, m), g in zip(both, groups, strict=True)]
+    return Look(names, tokens, special, sections, maps, groups, ". ".join(notices))
+
+
+def name_of(model: Model) -> str:
+    return model.recipe.name if model.recipe else model.family
 
 
 def label_of(found: Trace, texts: tuple[str, str], group: list[int]) -> str:
@@ -145,13 +144,9 @@ def _stretches(found: Sequence[Trace], words: bool) -> list[Groups]:
     common = set.intersection(*(set(places.values()) for places in ends))
     result = []
     for t, places in zip(found, ends, strict=True):
-        groups: Groups = [[]]
-        for i, word in enumerate(t.words):
-            if word is not None:
-                groups[-1].append(i)
-                if places.get(i) in common:
-                    groups.append([])
-        result.append(groups[:-1])
+        kept = [i for i, word in enumerate(t.words) if word is not None]
+        cuts = [n for n, i in enumerate(kept, 1) if places.get(i) in common]
+        result.append([kept[a:b] for a, b in pairwise([0, *cuts])])
     return result
 
 
@@ -191,21 +186,15 @@ def _stream(model: Model, stream: str) -> str:
     return streams[stream]
 
 
-def _stack(found: Trace, scope: str, name: str) -> Float[Tensor, "L H T _"]:
-    return torch.stack([v for n, v in found.values.items() if n.endswith(f".{scope}.{name}")])
-
-
 def _lengths(model: Model, values: Float[Tensor, "L H T K"]) -> Float[Tensor, "L H T"]:
     """Of each head's values, carried to the model's width by its share of the output projection."""
-    heads = [
-        part.out.weight.detach().float().cpu().unflatten(1, (part.n_heads, -1))  # (D, H, K)
-        for layer in model.net.body.layers
-        for part in layer.modules()
-        if isinstance(part, Attention | RelativeAttention)
-    ]
-    return torch.stack(
-        [torch.einsum("htk,dhk->htd", v, w).norm(dim=-1) for v, w in zip(values, heads, strict=True)]
-    )
+    parts = (part for layer in model.net.body.layers for part in layer.modules())
+    heads = (part.out.weight for part in parts if isinstance(part, Attention | RelativeAttention))
+    found = []
+    for value, weight in zip(values, heads, strict=True):
+        weight = weight.detach().float().cpu().unflatten(1, (len(value), -1))  # (D, H, K)
+        found.append(torch.einsum("htk,dhk->htd", value, weight).norm(dim=-1))
+    return torch.stack(found)
 
 
 def times_gradient(
@@ -215,8 +204,7 @@ def times_gradient(
     tokens = model.encode(text, pair)
     taps = Taps(read=[f"layers.*.{_stream(model, stream)}.probs"], gradients=True)
     with torch.enable_grad():
-        options = model.net.trace_options(tokens.ids.size(1))
-        out = model(tokens.ids, None, tokens.segments, taps=taps, **options)
+        out = run(model, tokens.ids, tokens.segments, taps)
         goal = score(out).sum() if score else _own_score(model, out, tokens.ids.to(model.device))
         gradients = torch.autograd.grad(goal, list(taps.values.values()), allow_unused=True)
     maps = zip(taps.values.values(), gradients, strict=True)
@@ -233,6 +221,5 @@ def _own_score(model: Model, out: Output, ids: Tensor) -> Tensor:
     if out.logits is None:
         raise PtmError("this model has no head whose score could have a gradient; choose another measure")
     shift = int(model.net.causal)
-    logits = out.logits.view(*ids.shape, -1) if out.logits.dim() == 2 else out.logits
-    told = logits[:, : ids.size(1) - shift].log_softmax(-1)
+    told = out.logits.view(*ids.shape, -1)[:, : ids.size(1) - shift].log_softmax(-1)
     return told.gather(-1, ids[:, shift:, None]).sum()

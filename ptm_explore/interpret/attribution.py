@@ -5,7 +5,7 @@ B batch, T tokens, D d_model, W words
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +25,8 @@ GRADIENT = ("integrated_gradients", "saliency", "input_x_gradient", "gradient_sh
 PERTURBATION = ("occlusion", "feature_ablation", "shapley_sampling", "kernel_shap", "lime")
 ATTENTION = ("attention_rollout", "attention_x_gradient")
 METHODS = (*GRADIENT, *PERTURBATION, *ATTENTION, "random")
+SAMPLING = ("shapley_sampling", "kernel_shap", "lime")
+RENAMED = {"shapley_sampling": "ShapleyValueSampling"}  # captum's classes are called as our methods otherwise
 # their scores sum to the difference between the text and its baseline
 COMPLETE = ("integrated_gradients", "gradient_shap", "shapley_sampling", "kernel_shap")
 
@@ -114,69 +116,49 @@ def explain(
     with torch.no_grad():
         score, without = float(goal()), float(goal(edit={name: lambda _: x0}))
     word_scores = torch.stack([scores[group].sum() for group in goal.groups])
-    return Attribution(
-        method,
-        goal.name,
-        goal.tokens,
-        scores,
-        goal.special.tolist(),
-        goal.words,
-        word_scores,
-        score,
-        without,
-        float(scores.sum()) - (score - without) if method in COMPLETE else None,
-        seconds,
-        goal.groups,
-        goal,
-    )
+    said = goal.name, goal.tokens, scores, goal.special.tolist(), goal.words, word_scores
+    delta = float(scores.sum()) - (score - without) if method in COMPLETE else None
+    return Attribution(method, *said, score, without, delta, seconds, goal.groups, goal)
+
+
+def _captum(method: str, forward: Callable[[Tensor], Tensor]) -> Any:
+    from captum import attr
+
+    return getattr(attr, RENAMED.get(method, method.title().replace("_", "")))(forward)
 
 
 def _by_gradient(goal: Goal, name: str, x: Tensor, x0: Tensor, method: str, steps: int) -> Tensor:
-    from captum import attr
-
     def forward(value):
         return goal(goal.ids.expand(len(value), -1), {name: lambda _: value})
 
-    if method == "integrated_gradients":
-        path = attr.IntegratedGradients(forward)
-        found = path.attribute(x, x0, n_steps=steps, internal_batch_size=INTERNAL_BATCH)
-    elif method == "gradient_shap":
-        found = attr.GradientShap(forward).attribute(x, torch.cat([x0, x0]), n_samples=steps, stdevs=0.0)
-    elif method == "saliency":
-        return attr.Saliency(forward).attribute(x, abs=True)[0].norm(dim=-1)
-    else:
-        found = attr.InputXGradient(forward).attribute(x)
-    return found[0].sum(-1)
+    options: dict[str, dict] = {
+        "integrated_gradients": {"baselines": x0, "n_steps": steps, "internal_batch_size": INTERNAL_BATCH},
+        "gradient_shap": {"baselines": torch.cat([x0, x0]), "n_samples": steps, "stdevs": 0.0},
+    }
+    found = _captum(method, forward).attribute(x, **options.get(method, {}))[0]
+    return found.norm(dim=-1) if method == "saliency" else found.sum(-1)
 
 
 def _by_change(goal: Goal, method: str, steps: int) -> Tensor:
-    from captum import attr
-
     # each ordinary token is a feature of its own; special ones, which never change, share the last
     special = goal.special
     feature = torch.where(special, 0, (~special).cumsum(0) - 1)
     feature = torch.where(special, feature.max() + int(special.any()), feature)[None]
-    count = int(feature.max()) + 1
 
     @torch.no_grad()
     def forward(there):  # (B, T) 1 where a token is as it is, 0 where it is the baseline
         return goal(goal.ids.expand(len(there), -1), goal.present(there > 0.5))
 
-    everything = torch.ones(goal.ids.shape, device=goal.ids.device)
-    options: dict = {"baselines": torch.zeros_like(everything), "feature_mask": feature}
+    options: dict[str, Any] = {"baselines": 0}
     if method == "occlusion":
-        run = attr.Occlusion(forward)
-        del options["feature_mask"]
         options["sliding_window_shapes"] = (min(3, len(special)),)
-    elif method == "feature_ablation":
-        run = attr.FeatureAblation(forward)
-    elif method == "shapley_sampling":
-        run = attr.ShapleyValueSampling(forward)
-        options |= {"n_samples": steps, "perturbations_per_eval": INTERNAL_BATCH}
     else:
-        run = (attr.KernelShap if method == "kernel_shap" else attr.Lime)(forward)
-        options |= {"n_samples": steps * count, "perturbations_per_eval": INTERNAL_BATCH}
-    found = run.attribute(everything, **options)[0].float()
+        options["feature_mask"] = feature
+    if method in SAMPLING:
+        samples = steps if method == "shapley_sampling" else steps * (int(feature.max()) + 1)
+        options |= {"n_samples": samples, "perturbations_per_eval": INTERNAL_BATCH}
+    everything = torch.ones(goal.ids.shape, device=goal.ids.device)
+    found = _captum(method, forward).attribute(everything, **options)[0].float()
     return torch.where(special, 0.0, found)
 
 

@@ -1,8 +1,10 @@
 """How a classifier behaves when a text changes: the smallest edits that flip it, and tests of what it should
 not, or should, react to."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
 from random import Random
 from typing import Any
 
@@ -38,15 +40,11 @@ def counterfactual(
     masked-language model that proposes its `top_k` in each place. PtmError if `most` words do not suffice."""
     if getattr(clf, "kind", "") != "classification":
         raise PtmError("counterfactual takes a classifier of texts, as ptm.finetune gives one")
-    spans = [found.span() for found in WORD.finditer(text)]
-    parts = [text[a:b] for a, b in spans]
-    first = clf.predict(text)[0]
+    parts, first = WORD.findall(text), clf.predict(text)[0]
 
     def written(changed: dict[int, str]) -> str:
-        result, at = "", 0
-        for i, (a, b) in enumerate(spans):
-            result, at = result + text[at:a] + changed.get(i, parts[i]), b
-        return result + text[at:]
+        number = count()
+        return WORD.sub(lambda found: changed.get(next(number), found[0]), text)
 
     edits: dict[int, str] = {}
     while len(edits) < most:
@@ -65,14 +63,11 @@ def counterfactual(
         final = clf.predict(written(edits))[0]
         chances = first.probability, final.probabilities[first.label]
         return Counterfactual(written(edits), final.label, [(parts[i], w) for i, w in edits.items()], chances)
-    raise PtmError(
-        f"no change of {most} words flips {first.label!r}; allow more of them, or give other words"
-    )
+    failed = f"no change of {most} words flips {first.label!r}"
+    raise PtmError(f"{failed}; allow more of them, or give other words")
 
 
-def _exchanges(
-    words, parts: list[str], written, edits: dict[int, str], top_k: int
-) -> Iterator[tuple[int, str]]:
+def _exchanges(words, parts: list[str], written, edits: dict, top_k: int) -> Iterator[tuple[int, str]]:
     for i, part in enumerate(parts):
         if i in edits or not part[0].isalnum():
             continue
@@ -103,22 +98,15 @@ def punctuation(text: str, rng: Random) -> str | None:
 
 def another_name(text: str, rng: Random) -> str | None:
     """A capitalised word inside a sentence becomes another name, wherever it stands."""
-    inside = [
-        w[0] for w in WORD.finditer(text) if w[0].istitle() and text[: w.start()].rstrip()[-1:].isalnum()
-    ]
-    inside = [name for name in inside if name != "I"]
+    titled = [w for w in WORD.finditer(text) if w[0].istitle() and w[0] != "I"]
+    inside = [w[0] for w in titled if text[: w.start()].rstrip()[-1:].isalnum()]
     return swap({rng.choice(inside): rng.choice(NAMES)})(text, rng) if inside else None
 
 
 def negation(text: str, rng: Random) -> str | None:
     """ "not" comes after the first form of "be" or modal verb, or goes where it stands."""
-    words = list(WORD.finditer(text))
-    for word, after in zip(words, [*words[1:], None], strict=True):
-        if word[0].lower() in DENIABLE:
-            if after and after[0] == "not":
-                return text[: word.end()] + text[after.end() :]
-            return f"{text[: word.end()]} not{text[word.end() :]}"
-    return None
+    found = re.search(rf"(?i:\b({'|'.join(DENIABLE)})\b)(\s+not\b)?", text)
+    return found and text[: found.end(1)] + ("" if found[2] else " not") + text[found.end() :]
 
 
 def swap(synonyms: Mapping[str, str]) -> Callable[[str, Random], str | None]:
@@ -131,16 +119,13 @@ def swap(synonyms: Mapping[str, str]) -> Callable[[str, Random], str | None]:
     return change
 
 
+Changes = Mapping[str, Callable]
 INVARIANT = {"typo": typo, "punctuation": punctuation, "another name": another_name}
 DIRECTED = {"negation": negation}
 
 
 def robustness(
-    clf: Any,
-    texts: Sequence[str],
-    same: Mapping[str, Callable] = INVARIANT,
-    flipped: Mapping[str, Callable] = DIRECTED,
-    seed: int = 0,
+    clf: Any, texts: Sequence[str], same: Changes = INVARIANT, flipped: Changes = DIRECTED, seed: int = 0
 ) -> Estimates:
     """Failure rates after CheckList (Ribeiro et al. 2020): how often a change that means nothing changes the
     label (`same`: invariance tests), and how often one that turns the meaning does not lower the probability
@@ -150,21 +135,19 @@ def robustness(
         raise PtmError("robustness tests a classifier of texts, as ptm.finetune gives one")
     before, rows, names = clf.predict(list(texts)), [], []
     for name, change in [*same.items(), *flipped.items()]:
-        changed = [(old, new) for old, text in zip(before, texts, strict=True)
-                   if (new := change(text, Random(f"{seed} {text}"))) is not None]  # fmt: skip
-        if not changed:
-            raise PtmError(
-                f"{name!r} can change none of the {len(texts)} texts; leave it out, or give other texts"
-            )
-        after = clf.predict([new for _, new in changed])
-        pairs = zip((old for old, _ in changed), after, strict=True)
+        new = [change(text, Random(f"{seed} {text}")) for text in texts]
+        changed = [text is not None for text in new]
+        if not any(changed):
+            none = f"{name!r} can change none of the {len(texts)} texts"
+            raise PtmError(f"{none}; leave it out, or give other texts")
+        after = clf.predict(list(compress(new, changed)))
+        pairs = zip(compress(before, changed), after, strict=True)
         if name in same:
             failed = [old.label != new.label for old, new in pairs]
         else:
             failed = [new.probabilities[old.label] >= old.probability for old, new in pairs]
         rows.append([interval(np.array(failed))])
-        names.append(f"{name} (n = {len(changed)})")
+        names.append(f"{name} (n = {len(failed)})")
     note = "95 % intervals over texts; negation fails where the label does not become less likely"
-    return Estimates(
-        "How often a test fails", np.array(rows), names, ["failure rate"], "share of texts", "change", note
-    )
+    title, columns = "How often a test fails", ["failure rate"]
+    return Estimates(title, np.array(rows), names, columns, "share of texts", "change", note)

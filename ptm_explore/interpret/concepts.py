@@ -16,9 +16,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from ptm_explore.errors import PtmError
+from ptm_explore.interpret.attention import name_of
 from ptm_explore.interpret.attribution import attribute
 from ptm_explore.interpret.goal import Goal
-from ptm_explore.interpret.results import Grid, interval
+from ptm_explore.interpret.results import Grid, interval, layers
 from ptm_explore.interpret.states import text_states
 from ptm_explore.model import Model
 
@@ -44,9 +45,8 @@ def patterns(
                 found[run].append(float(a.word_scores[i : i + words].sum()))
     rows = {run: [*interval(np.array(s)), len(s)] for run, s in found.items() if len(s) >= least}
     if not rows:
-        raise PtmError(
-            f"nothing occurs {least} times in these {len(texts)} texts; give more, or a smaller `least`"
-        )
+        few = f"nothing occurs {least} times in these {len(texts)} texts"
+        raise PtmError(f"{few}; give more, or a smaller `least`")
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high", "times"])
     return table.sort_values("mean", ascending=False)
 
@@ -67,10 +67,8 @@ def concept(
     texts dealt out by chance: means over `runs` halves of the examples. A concept counts only if its scores
     differ from the random ones (`p`, Mann and Whitney's test; optimistic, as the halves overlap) and its
     classifier tells the other half apart (`accuracy`)."""
-    if not 0 <= layer < model.config.n_layers:
-        raise PtmError(
-            f"layer {layer} does not exist: this model has layers 0 to {model.config.n_layers - 1}"
-        )
+    if not 0 <= layer < (L := model.config.n_layers):
+        raise PtmError(f"layer {layer} does not exist: this model has layers 0 to {L - 1}")
     if min(len(having), len(lacking)) < 4 or not texts:
         raise PtmError("give at least 4 texts with the concept, 4 without it, and a text to test")
     x = text_states(model, [*having, *lacking])[:, layer + 1].numpy()
@@ -93,9 +91,8 @@ def _slope(model: Model, text: str, layer: int, target: Any) -> np.ndarray:
     goal, name = Goal(model, text, target=target), f"layers.{layer}.out"
     value = goal.activation(name).clone().requires_grad_()
     with torch.enable_grad():
-        goal(edit={name: lambda _: value}).sum().backward()
-    assert value.grad is not None
-    return value.grad[0].sum(0).float().cpu().numpy()
+        (slope,) = torch.autograd.grad(goal(edit={name: lambda _: value}).sum(), value)
+    return slope[0].sum(0).float().cpu().numpy()
 
 
 def cka(one: Float[np.ndarray, "N D"], other: Float[np.ndarray, "N E"]) -> float:
@@ -112,9 +109,8 @@ def compare_layers(first: Model, second: Model, texts: Sequence[str]) -> Grid:
         raise PtmError(f"{len(texts)} texts are too few to compare by; give some hundred")
     one, other = (text_states(model, texts).numpy() for model in (first, second))  # (N, L1, D)
     values = [[cka(x, y) for y in other.swapaxes(0, 1)] for x in one.swapaxes(0, 1)]
-    layers = [["embeddings", *(f"layer {i}" for i in range(m.config.n_layers))] for m in (first, second)]
-    names = tuple(m.recipe.name if m.recipe else m.family for m in (first, second))
+    rows, columns = (layers(m.config.n_layers) for m in (first, second))
+    names = name_of(first), name_of(second)
     level = cka(one[:, -1], np.random.default_rng(0).permutation(other[:, -1]))
     note = f"{len(texts)} texts; the last layers with the texts shuffled: {level:.2f}"
-    title = "Are their layers alike?"
-    return Grid(title, np.array(values), layers[0], layers[1], "CKA", (names[0], names[1]), note=note)
+    return Grid("Are their layers alike?", np.array(values), rows, columns, "CKA", names, note=note)

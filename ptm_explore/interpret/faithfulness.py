@@ -21,7 +21,7 @@ from torch import Tensor
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.attribution import METHODS, explain
 from ptm_explore.interpret.goal import ERASER, FRACTIONS, Goal
-from ptm_explore.interpret.results import Estimates, Grid, interval
+from ptm_explore.interpret.results import Estimates, Grid, intervals
 from ptm_explore.model import Model
 from ptm_explore.text.tasks import Example
 
@@ -62,9 +62,8 @@ class Faithfulness:
         return self.estimates().table()
 
     def _estimates(self, title: str, values: np.ndarray, methods: list[str]) -> Estimates:
-        each = [[interval(one) for one in of.T] for of in values.swapaxes(0, 1)]
         note = "; ".join(f"{name}: {METRICS[name]}" for name in self.metrics)
-        return Estimates(title, np.array(each), methods, self.metrics, "mean over texts", "method", note)
+        return Estimates(title, intervals(values), methods, self.metrics, "mean over texts", "method", note)
 
 
 def faithfulness(
@@ -90,11 +89,12 @@ def faithfulness(
             raise unknown("attribution method", method, allowed)
     if not texts or not methods or (GOLD in methods and not all(marks)):
         raise PtmError("give at least one text and one method; the method 'rationale' needs marked examples")
-    kept: tuple[list, ...] = [], [], [], []  # of each text: metrics, curves, agreement, seconds
+    found = []
     for text, marked in zip(texts, marks, strict=True):
         written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)
         goal = Goal(model, written, pair, target, baseline)
-        gold = torch.tensor([_overlaps(goal.spans[w], marked or ()) for w in goal.ordinary])
+        spans = [goal.spans[w] for w in goal.ordinary]
+        gold = torch.tensor([any(a < end and start < b for start, end in marked or ()) for a, b in spans])
         scores, took = [], []
         for method in methods:
             start = time.perf_counter()
@@ -104,22 +104,16 @@ def faithfulness(
                 scores.append(explain(goal, method, steps=steps, seed=seed).word_scores[goal.ordinary])
             took.append(time.perf_counter() - start)
         measured = _measure(goal, torch.stack(scores), gold, goal.random_orders(orders, seed))
-        for column, one in zip(kept, (*measured, took), strict=True):
-            column.append(one)
-    values, curves, agree, seconds = kept
-    names, each = [*methods, RANDOM], np.stack(values)
-    metrics = [name for name in METRICS if name != GOLD or all(marks)]
+        found.append((*measured, took))
+    values, curves, agree, seconds = zip(*found, strict=True)
+    names, metrics = list(methods), [name for name in METRICS if name != GOLD or all(marks)]
     mean = pd.concat(agree).groupby(level=0).mean().to_numpy()
     note = "Spearman's rank correlation of a text's word scores, the mean over texts"
-    ways = names[:-1]
-    return Faithfulness(
-        names,
-        metrics,
-        each[..., : len(metrics)],
-        np.mean(curves, 0),
-        Grid("Do the methods agree?", mean, ways, ways, "rank correlation", ("method", "method"), note=note),
-        dict(zip(methods, np.mean(seconds, 0).tolist(), strict=True)),
-    )
+    title, axes = "Do the methods agree?", ("method", "method")
+    agreement = Grid(title, mean, names, names, "rank correlation", axes, note=note)
+    each, took = np.stack(values)[..., : len(metrics)], np.mean(seconds, 0).tolist()
+    times = dict(zip(names, took, strict=True))
+    return Faithfulness([*names, RANDOM], metrics, each, np.mean(curves, 0), agreement, times)
 
 
 def _measure(goal: Goal, scores: Tensor, gold: Tensor, shuffled: Tensor):
@@ -133,10 +127,6 @@ def _measure(goal: Goal, scores: Tensor, gold: Tensor, shuffled: Tensor):
     metrics = torch.cat([falls, areas, torch.tensor(found)[:, None]], 1)
     folded = (torch.cat([x[: len(scores)], x[len(scores) :].mean(0)[None]]) for x in (metrics, curves))
     return *(x.numpy() for x in folded), pd.DataFrame(scores.T).corr("spearman")
-
-
-def _overlaps(span: tuple[int, int], marked: Sequence[Sequence[int]]) -> bool:
-    return any(span[0] < end and start < span[1] for start, end in marked)
 
 
 def randomised(
@@ -156,14 +146,10 @@ def randomised(
         layer = re.match(r"body\.layers\.(\d+)", name)
         part = f"layer {layer[1]}" if layer else "embeddings" if name.startswith("body.") else "head"
         parts.setdefault(part, []).append(name)
-    result = {}
-    for part in ["head", *sorted((p for p in parts if p[:5] == "layer"), key=_last_first), "embeddings"]:
+    result, layers = {}, [part for part in parts if part.startswith("layer")]
+    for part in ["head", *reversed(layers), "embeddings"]:
         for name in parts.get(part, []):
             other.net.get_parameter(name).data.copy_(fresh.get_parameter(name))
         now = explain(Goal(other, text, target=goal.target), method, seed=seed).word_scores[goal.ordinary]
         result[part] = float(spearmanr(first, now).statistic)
     return result
-
-
-def _last_first(part: str) -> int:
-    return -int(part.split()[1])

@@ -3,7 +3,7 @@
 B rows, T tokens, C classes, D d_model, W words, P orders of the words, F fractions
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +14,13 @@ from torch import Tensor
 
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret import attention
-from ptm_explore.interpret.trace import trace
+from ptm_explore.interpret.trace import run, trace
 from ptm_explore.layers.taps import Edit, Taps
 from ptm_explore.model import Model
 from ptm_explore.models.heads import Output
 
+Ids = Int[Tensor, "B T"] | None
+Edits = Mapping[str, Edit] | None
 ROWS = 64  # in one pass
 FRACTIONS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the words erased
 ERASER = (0.01, 0.05, 0.1, 0.2, 0.5)  # those of DeYoung et al. 2020
@@ -51,10 +53,13 @@ class Goal:
         found = trace(model, text, pair, read=())
         encoded = model.encode(text, pair).to(model.device)
         self.ids, self.segments, self.tokens = encoded.ids, encoded.segments, found.tokens
+        mask_id = model.tokenizer.mask_id
+        self.masks = self.ids[0].eq(-1 if mask_id is None else mask_id)
         # what is asked for is no part of the answer: masks stay, too
-        self.special = encoded.special[0] | self.ids[0].eq(_mask_id(model))
+        self.special = encoded.special[0] | self.masks
+        self.kind = getattr(model, "kind", None)  # of a classifier
         self.place = 0  # the token whose state the score is read off
-        self.rows, self.n, self.name, self.target = self._choose(encoded.words[0], target)
+        self.n, self.name, self.target = self._choose(encoded.words[0], target)
         self.against = None if against is None else self._class(against)
         self.name += "" if against is None else f", less that of {against!r}"
         nothing = torch.where(self.special, self.ids, _filler(model, baseline))
@@ -68,11 +73,9 @@ class Goal:
         self.spans = [(found.offsets[g[0]][0], found.offsets[g[-1]][1]) for g in self.groups]
         self.ordinary = [w for w, group in enumerate(self.groups) if not self.special[group].any()]
 
-    def __call__(
-        self, ids: Int[Tensor, "B T"] | None = None, edit: Mapping[str, Edit] | None = None
-    ) -> Float[Tensor, " B"]:
+    def __call__(self, ids: Ids = None, edit: Edits = None) -> Float[Tensor, " B"]:
         """The score of the text, or of rows of ids; `edit` changes activations by name, as `Taps` do."""
-        return self.pick(self._logits(self.ids if ids is None else ids, edit))
+        return self.read(self._run(ids, Taps(edit=edit)))
 
     def read(self, out: Output) -> Float[Tensor, " B"]:
         """The score, of a forward pass."""
@@ -81,27 +84,32 @@ class Goal:
     def pick(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
         return logits[:, self.n] - (0 if self.against is None else logits[:, self.against])
 
-    def chance(
-        self, ids: Int[Tensor, "B T"] | None = None, edit: Mapping[str, Edit] | None = None
-    ) -> Float[Tensor, " B"]:
+    def chance(self, ids: Ids = None, edit: Edits = None) -> Float[Tensor, " B"]:
         """The probability of the class whose logit is the score; of a regression the number itself."""
-        logits = self._logits(self.ids if ids is None else ids, edit)
+        logits = self.rows(self._run(ids, Taps(edit=edit)))
         return (logits.softmax(-1) if logits.size(-1) > 1 else logits)[:, self.n]
 
-    def _logits(self, ids: Tensor, edit: Mapping[str, Edit] | None) -> Float[Tensor, "B C"]:
-        segments = self.segments.expand(len(ids), -1)
-        options = self.model.net.trace_options(ids.numel())  # XLNet: every position asks
-        return self.rows(self.model(ids, None, segments, taps=Taps(edit=edit) if edit else None, **options))
+    def rows(self, out: Output) -> Float[Tensor, "B C"]:
+        """What a forward pass says of all that the score was chosen from."""
+        scores: Any = out.task_logits
+        if self.kind == "span":  # (B, T T): the start's logit and the end's, of every pair of tokens
+            return (scores[:, :, None, 0] + scores[:, None, :, 1]).flatten(1)
+        if scores is None and out.replaced_logits is not None:
+            told = out.replaced_logits[:, self.place]
+            return torch.stack([torch.zeros_like(told), told], -1)
+        if scores is None:
+            scores = out.logits.view(len(out.hidden), self.ids.size(1), -1)
+        return scores[:, self.place] if scores.dim() > 2 else scores
+
+    def _run(self, ids: Ids, taps: Taps) -> Output:
+        ids = self.ids if ids is None else ids
+        return run(self.model, ids, self.segments.expand(len(ids), -1), taps)
 
     @torch.no_grad()
-    def activation(
-        self, name: str, ids: Tensor | None = None, edit: Mapping[str, Edit] | None = None
-    ) -> Tensor:
+    def activation(self, name: str, ids: Ids = None, edit: Edits = None) -> Tensor:
         """An activation of the text, or of other ids. PtmError for a name that does not exist."""
         taps = Taps(read=[name], edit=edit)
-        ids = self.ids if ids is None else ids
-        options = self.model.net.trace_options(ids.numel())
-        self.model(ids, None, self.segments.expand(len(ids), -1), taps=taps, **options)
+        self._run(ids, taps)
         if name not in taps.values:
             raise PtmError(f"no activation {name!r}; m.trace(text).names() lists them")
         return taps.values[name]
@@ -117,9 +125,7 @@ class Goal:
         """The probability after some fractions of the words (of `ordinary`) were removed in an order; or, to
         `give`, put into the empty text."""
         W = len(self.ordinary)
-        member = torch.zeros(W, self.ids.size(1))
-        for row, word in zip(member, self.ordinary, strict=True):
-            row[self.groups[word]] = 1
+        member = attention.members([self.groups[w] for w in self.ordinary], self.ids.size(1))
         counts = (torch.tensor(fractions) * W - 1e-6).ceil()
         first = order.argsort(-1)[:, None] < counts[:, None]  # (P, F, W)
         taken = (first.float() @ member > 0).flatten(0, 1).to(self.ids.device)  # (P F, T)
@@ -144,79 +150,57 @@ class Goal:
         draw = torch.Generator().manual_seed(seed)
         return torch.stack([torch.randperm(len(self.ordinary), generator=draw) for _ in range(n)])
 
-    def _choose(self, words: Sequence[int | None], target: Any) -> tuple[Callable, int, str, Any]:
-        """How to read (B, C) scores off an output, which of them it is, its name, and the target."""
+    def _choose(self, words: Sequence[int | None], target: Any) -> tuple[int, str, Any]:
+        """Which of the scores (B, C) it is, its name, and the target; sets the place."""
         model, T = self.model, self.ids.size(1)
-        if getattr(model, "kind", None):
+        if self.kind:
             return self._task(words, target)
         if "rtd" in model.net.heads:
             place = self.place = _place(1 if target is None else target, T)
-
-            def replaced(out):
-                told = out.replaced_logits[:, place]
-                return torch.stack([torch.zeros_like(told), told], -1)
-
-            return replaced, 1, f"{self.tokens[place]!r} was replaced", place
+            return 1, f"{self.tokens[place]!r} was replaced", place
         if not {"mlm", "lm"} & set(model.net.heads):
             raise PtmError(f"this model has no head to score with; it has {model.net.heads or 'none'}")
         place, token = target if isinstance(target, tuple) else (None, target)
         if place is None:
-            masks = self.ids[0].eq(_mask_id(model))
-            if not model.net.causal and not masks.any():
+            if not model.net.causal and not self.masks.any():
                 raise PtmError("write [MASK] where a token is wanted, or give target=(position, token)")
-            place = T - 1 if model.net.causal else int(masks.nonzero()[0])
+            place = T - 1 if model.net.causal else int(self.masks.nonzero()[0])
         place = self.place = _place(place, T)
-
-        def logits(out):
-            return out.logits.view(len(out.hidden), T, -1)[:, place]
-
-        self.rows = logits
-        n = self._best(logits) if token is None else self._class(token)
+        n = self._class(token)
         name = model.tokenizer.token(n)
-        return logits, n, f"the logit of {name!r} at position {place}", (place, name)
+        return n, f"the logit of {name!r} at position {place}", (place, name)
 
-    def _task(self, words: Sequence[int | None], target: Any) -> tuple[Callable, int, str, Any]:
-        model: Any = self.model
-        self.place = self.ids.size(1) - 1 if model.family in ("gpt", "xlnet") else 0
-        if model.kind == "regression":
-            return lambda out: out.task_logits, 0, "the predicted number", None
-        if model.kind == "classification":
-            n = self._best(lambda out: out.task_logits) if target is None else self._class(target)
-            return lambda out: out.task_logits, n, f"the logit of {model.labels[n]!r}", model.labels[n]
-        if model.kind == "span":
-            return self._span(target)
+    def _task(self, words: Sequence[int | None], target: Any) -> tuple[int, str, Any]:
+        T, labels = self.ids.size(1), getattr(self.model, "labels", ())
+        self.place = T - 1 if self.model.family in ("gpt", "xlnet") else 0
+        if self.kind == "regression":
+            return 0, "the predicted number", None
+        if self.kind == "classification":
+            n = self._class(target)
+            return n, f"the logit of {labels[n]!r}", labels[n]
+        if self.kind == "span":
+            later = torch.ones(T, T, dtype=torch.bool, device=self.ids.device).triu().flatten()
+            first, last = (_place(place, T) for place in target or divmod(self._best(later), T))
+            answer = " ".join(self.tokens[first : last + 1])
+            return first * T + last, f"the answer {answer!r}", (first, last)
         word, tag = target if isinstance(target, tuple) and len(target) == 2 else (target or 0, None)
         if word not in words:
             most = max(w for w in words if w is not None)
             raise PtmError(f"no word {word!r}; words are counted from 0 to {most}")
-        place = self.place = words.index(word)
-
-        def tags(out):
-            return out.task_logits[:, place]
-
-        n = self._best(tags) if tag is None else self._class(tag)
-        tag = model.labels[n]
-        return tags, n, f"the logit of {tag!r} at {self.tokens[place]!r}", (word, tag)
-
-    def _span(self, target: Any) -> tuple[Callable, int, str, Any]:
-        T = self.ids.size(1)
-
-        def spans(out):  # (B, T T): the start's logit and the end's, of every pair of tokens
-            return (out.task_logits[:, :, None, 0] + out.task_logits[:, None, :, 1]).flatten(1)
-
-        later = torch.ones(T, T, dtype=torch.bool, device=self.ids.device).triu().flatten()
-        best = self._best(lambda out: spans(out).masked_fill(~later, -torch.inf))
-        first, last = divmod(best, T) if target is None else (_place(place, T) for place in target)
-        answer = " ".join(self.tokens[first : last + 1])
-        return spans, first * T + last, f"the answer {answer!r}", (first, last)
+        self.place = words.index(word)
+        tag = labels[n := self._class(tag)]
+        return n, f"the logit of {tag!r} at {self.tokens[self.place]!r}", (word, tag)
 
     @torch.no_grad()
-    def _best(self, rows: Callable) -> int:
-        self.rows = rows
-        return int(self._logits(self.ids, None)[0].argmax())
+    def _best(self, allowed: Tensor | None = None) -> int:
+        """The highest score of the text, of those that are `allowed`."""
+        scores = self.rows(self._run(None, Taps()))[0]
+        return int((scores if allowed is None else scores.where(allowed, -torch.inf)).argmax())
 
     def _class(self, name: Any) -> int:
-        """The column of a label, or of a token of the vocabulary."""
+        """The column of a label, or of a token of the vocabulary; None: of the highest score."""
+        if name is None:
+            return self._best()
         labels = getattr(self.model, "labels", None)
         if labels:
             if name not in labels:
@@ -226,10 +210,6 @@ class Goal:
             if (found := self.model.tokenizer.backend.token_to_id(form)) is not None:
                 return found
         raise PtmError(f"{name!r} is not one token of this vocabulary; give a single token, such as 'the'")
-
-
-def _mask_id(model: Model) -> int:
-    return -1 if model.tokenizer.mask_id is None else model.tokenizer.mask_id
 
 
 def _filler(model: Model, baseline: str) -> Tensor:

@@ -24,8 +24,7 @@ def statistics(model: Model, texts: Sequence[str]) -> pd.DataFrame:
     itself, the first one, and to special tokens; its mean distance (tokens), its entropy (nats), and what the
     entropy would be if it looked at all it may look at evenly. Means over all queries that are no special
     tokens."""
-    sums: torch.Tensor | float = 0.0
-    count = 0
+    sums, count = torch.zeros(()), 0
     for text in texts:
         found = trace(model, text, read=PROBS)
         a, T = found.attention, len(found.tokens)
@@ -33,7 +32,7 @@ def statistics(model: Model, texts: Sequence[str]) -> pd.DataFrame:
         offset = torch.arange(T) - torch.arange(T)[:, None]  # key - query
         first = torch.arange(T).eq(0).expand(T, T)
         shares = [(a * mask).sum(-1) for mask in (offset.eq(-1), offset.eq(1), offset.eq(0), first, special)]
-        even = torch.arange(1, T + 1).log() if model.net.causal else torch.full((T,), float(np.log(T)))
+        even = torch.arange(1, T + 1).log() if model.net.causal else torch.full((T,), T).log()
         entropy = -torch.special.xlogy(a, a).sum(-1)
         each = torch.stack([*shares, (a * offset.abs()).sum(-1), entropy, even.expand(entropy.shape)])
         sums = sums + each[..., ~special].sum(-1)  # (measures, L, H)
@@ -41,7 +40,7 @@ def statistics(model: Model, texts: Sequence[str]) -> pd.DataFrame:
     if not count:
         raise PtmError("give at least one text that is not empty")
     columns = ["previous", "next", "itself", "first", "special", "distance", "entropy", "even entropy"]
-    means = torch.as_tensor(sums).flatten(1).T.numpy() / count
+    means = sums.flatten(1).T.numpy() / count
     return pd.DataFrame(means, _index(model), columns)
 
 
@@ -64,18 +63,9 @@ def relations(model: Model, trees: Sequence[Tree], least: int = 20) -> pd.DataFr
         first, second = table[table[:, 0] == 0], table[table[:, 0] == 1]
         if len(table) >= least and len(first) and len(second):
             best = int(first[:, 2:].mean(0).argmax())
-            steps, counts = np.unique(first[:, 1], return_counts=True)
-            step = int(steps[counts.argmax()])
-            score, low, high = interval(second[:, 2 + best])
-            rows[relation] = [
-                *_index(model)[best],
-                score,
-                low,
-                high,
-                step,
-                (second[:, 1] == step).mean(),
-                len(second),
-            ]
+            step = int(pd.Series(first[:, 1]).mode()[0])
+            score, fixed = interval(second[:, 2 + best]), (second[:, 1] == step).mean()
+            rows[relation] = [*_index(model)[best], *score, step, fixed, len(second)]
     if not rows:
         raise PtmError(f"no relation occurs {least} times; give more trees, or a smaller `least`")
     columns = ["layer", "head", "score", "low", "high", "distance", "by distance", "words"]
@@ -88,8 +78,7 @@ def likeness(model: Model, texts: Sequence[str]) -> Grid:
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    total: torch.Tensor | float = 0.0
-    count = 0
+    total, count = torch.zeros(()), 0
     for text in texts:
         a = trace(model, text, read=PROBS).attention.flatten(0, 1)  # (L H, T, T)
         entropy = -torch.special.xlogy(a, a).sum(-1)
@@ -100,20 +89,13 @@ def likeness(model: Model, texts: Sequence[str]) -> Grid:
             count += 1
     if not count:
         raise PtmError("give at least one text")
-    apart = torch.as_tensor(total).numpy().clip(min=0) / count
+    apart = total.numpy().clip(min=0) / count
     np.fill_diagonal(apart, 0)
     order = leaves_list(linkage(squareform(apart, checks=False), "average"))
-    names = [f"{layer}.{head}" for layer, head in _index(model)]
-    ordered = [names[i] for i in order]
-    return Grid(
-        "Which heads look at the same?",
-        apart[np.ix_(order, order)],
-        ordered,
-        ordered,
-        "divergence (nats)",
-        ("layer.head", "layer.head"),
-        note=f"{count} queries",
-    )
+    names = ["{}.{}".format(*_index(model)[i]) for i in order]
+    title, axes = "Which heads look at the same?", ("layer.head", "layer.head")
+    values, note = apart[np.ix_(order, order)], f"{count} queries"
+    return Grid(title, values, names, names, "divergence (nats)", axes, note=note)
 
 
 def _index(model: Model) -> pd.MultiIndex:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ptm_explore.errors import PtmError
-from ptm_explore.interpret.results import Grid
-from ptm_explore.interpret.trace import trace
+from ptm_explore.interpret.results import Grid, layers
+from ptm_explore.interpret.trace import run, trace
 from ptm_explore.layers.taps import Taps
 
 
@@ -28,21 +26,14 @@ def lens(model: Any, text: str, pair: str | None = None) -> Grid:
     first = found["embeddings.query.out"] if stream else found.hidden[0]
     rows = []
     for state in (first, *(found[f"layers.{i}.{stream}out"] for i in range(L))):
-        taps = Taps(edit={f"layers.{L - 1}.{stream}out": partial(_instead, state[None].to(model.device))})
-        options = model.net.trace_options(tokens.ids.numel())
-        out = model(tokens.ids, None, tokens.segments, taps=taps, **options)
-        rows.append(_said(model, out, found.tokens))
+        instead = state.to(model.device).expand_as  # whatever the last layer gives on
+        taps = Taps(edit={f"layers.{L - 1}.{stream}out": instead})
+        rows.append(_said(model, run(model, tokens.ids, tokens.segments, taps), found.tokens))
     chances, words = zip(*rows, strict=True)
-    layers = ["embeddings", *(f"layer {i}" for i in range(L))]
     columns, what = (found.tokens, "position") if words[0] else (list(model.labels), "label")
     labels = [list(row) for row in words] if words[0] else None
-    note, axes = "the head was trained on the last layer alone", ("layer", what)
-    title = "What each layer would say"
-    return Grid(title, np.array(chances), layers, columns, "probability", axes, labels, note)
-
-
-def _instead(value: Tensor, old: Tensor) -> Tensor:
-    return value
+    note, title = "the head was trained on the last layer alone", "What each layer would say"
+    return Grid(title, np.array(chances), layers(L), columns, "probability", ("layer", what), labels, note)
 
 
 def _said(model: Any, out, tokens: list[str]) -> tuple[list[float], list[str]]:

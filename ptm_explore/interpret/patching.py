@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.goal import Goal
-from ptm_explore.interpret.results import Estimates, Grid, interval
+from ptm_explore.interpret.results import Estimates, Grid, intervals, layers
 from ptm_explore.layers.taps import Edit
 from ptm_explore.model import Model
 
@@ -45,15 +45,12 @@ def patch(
     T, n = len(goal.tokens), model.config.n_layers
     tokens, other = goal.tokens, None
     if source is not None:
-        encoded = model.encode(source)
-        if encoded.ids.shape != goal.ids.shape:
-            sizes = (
-                f"{T} and {encoded.ids.size(1)} tokens: {' '.join(tokens)} | {' '.join(encoded.tokens[0])}"
-            )
+        encoded = model.encode(source).to(model.device)
+        other, theirs = encoded.ids, encoded.tokens[0]
+        if len(theirs) != T:
+            sizes = f"{T} and {len(theirs)} tokens: {' '.join(tokens)} | {' '.join(theirs)}"
             raise PtmError(f"the texts have {sizes}; give two that are cut into equally many")
-        other = encoded.ids.to(model.device)
-        pairs = zip(tokens, encoded.tokens[0], strict=True)
-        tokens = [a if a == b else f"{a}←{b}" for a, b in pairs]
+        tokens = [a if a == b else f"{a}←{b}" for a, b in zip(tokens, theirs, strict=True)]
     here = torch.eye(T, dtype=torch.bool, device=model.device)  # row t changes position t
     before, ids, maps = float(goal()), goal.ids.expand(T, -1), []
     streams = ["", "query."] if model.family == "xlnet" and not getattr(model, "kind", None) else [""]
@@ -62,23 +59,14 @@ def patch(
         new = [torch.zeros(()) if other is None else goal.activation(name, other) for name in names]
         edits = {name: _at(here, value) for name, value in zip(names, new, strict=True)}
         maps.append((goal(ids, edits) - before).tolist())
-    values = np.array(maps)
-    if other is None:
-        values, unit = -values, "fall of the score"
-    else:
-        whole = float(goal(other)) - before
+    whole, unit, note = -1.0, "fall of the score", f"{goal.name}: {before:.2f}"
+    if other is not None:
+        whole, unit = float(goal(other)) - before, "share of the difference"
+        note += f" here, {before + whole:.2f} in the source"
         if abs(whole) < 1e-6:
-            raise PtmError(
-                "both texts have the same score, so nothing can be told apart; change what matters"
-            )
-        values, unit = values / whole, "share of the difference"
-    note = f"{goal.name}: {before:.2f}" + (
-        "" if other is None else f" here, {before + whole:.2f} in the source"
-    )
-    layers = [f"layer {i}" for i in range(n)]
-    return Grid(
-        f"Where it is decided: {PARTS[part]}", values, layers, tokens, unit, ("layer", "position"), None, note
-    )
+            raise PtmError("both texts have the same score: nothing can be told apart; change what matters")
+    title, axes = f"Where it is decided: {PARTS[part]}", ("layer", "position")
+    return Grid(title, np.array(maps) / whole, layers(n)[1:], tokens, unit, axes, note=note)
 
 
 def _at(here: Tensor, value: Tensor) -> Edit:
@@ -116,9 +104,7 @@ def ablate_heads(model: Model, texts: Sequence, target: Any = None, mean: bool =
         names = [f"layers.{i}.attention.*context" for i in range(model.config.n_layers)]
         falls.append([[before - x for x in goal.chance(ids, {name: without}).tolist()] for name in names])
     each = np.array(falls)  # (N, L, H)
-    values = np.array([[interval(each[:, i, h]) for h in range(H)] for i in range(each.shape[1])])
-    layers, heads = [f"layer {i}" for i in range(len(values))], [f"head {h}" for h in range(H)]
+    rows, columns = layers(model.config.n_layers)[1:], [f"head {h}" for h in range(H)]
     note = f"{len(each)} texts; one head at a time, so heads that stand in for each other look needless"
-    return Estimates(
-        "Which heads are needed?", values, layers, heads, "fall of the probability", "layer", note
-    )
+    title, unit = "Which heads are needed?", "fall of the probability"
+    return Estimates(title, intervals(each), rows, columns, unit, "layer", note)

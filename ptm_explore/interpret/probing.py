@@ -4,12 +4,13 @@ N sentences, W words of one, L layers, D d_model, C labels
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from scipy.sparse.csgraph import minimum_spanning_tree
@@ -20,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn.utils.rnn import pad_sequence
 
 from ptm_explore.errors import PtmError
-from ptm_explore.interpret.results import Estimates, interval
+from ptm_explore.interpret.results import Estimates, interval, layers
 from ptm_explore.interpret.states import text_states, word_states
 from ptm_explore.model import Model
 from ptm_explore.text.trees import Tree
@@ -51,15 +52,11 @@ def probe(model: Model, examples: Sequence, of: str = "label", seed: int = 0) ->
     labels: list[tuple[Hashable, ...]] = []
     forms, states = [], []
     for example in examples:
-        label, words = getattr(example, of), getattr(example, "words", None)
-        if words:
-            forms.append([example.text[a:b].lower() for a, b in words])
-            labels.append(tuple(label))
-            states.append(word_states(model, example.text, words).numpy())
-        else:
-            forms.append([example.text])
-            labels.append((label,))
-            states.append(text_states(model, [example.text])[0].unsqueeze(1).numpy())
+        label, words, text = getattr(example, of), getattr(example, "words", None), example.text
+        labels.append(tuple(label) if words else (label,))
+        forms.append([text[a:b].lower() for a, b in words] if words else [text])
+        found = word_states(model, text, words) if words else text_states(model, [text]).transpose(0, 1)
+        states.append(found.numpy())
     return probe_states(states, labels, forms, seed)
 
 
@@ -67,9 +64,8 @@ def probe_states(states: States, labels: Sequence, forms: Sequence[Sequence[str]
     """`probe`, of states that are there already: of each sentence (L1, W, D), W labels and W word forms."""
     names, numbers = np.unique([str(x) for sentence in labels for x in sentence], return_inverse=True)
     if len(labels) < 10 or len(names) < 2:
-        raise PtmError(
-            f"{len(labels)} texts with {len(names)} labels; a probe needs at least 10, and two labels"
-        )
+        found = f"{len(labels)} texts with {len(names)} labels"
+        raise PtmError(f"{found}; a probe needs at least 10, and two labels")
     rng = np.random.default_rng(seed)
     sentence = np.repeat(np.arange(len(labels)), [len(x) for x in labels])
     everything = np.concatenate(states, 1)  # (L1, all words, D)
@@ -81,22 +77,17 @@ def probe_states(states: States, labels: Sequence, forms: Sequence[Sequence[str]
     train = np.isin(sentence, order[: int(DEGREES * len(order))])
     majority = np.bincount(numbers[train]).argmax()
     rows, compression = [], {}
-    for layer, x in enumerate(everything):
+    for name, x in zip(layers(len(everything) - 1), everything, strict=True):
         right = [_fit(x[train], y[train]).predict(x[~train]) == y[~train] for y in (numbers, control)]
-        each = _by_sentence([*right, np.ones_like(right[0])], sentence[~train])
+        each = pd.DataFrame(np.stack([*right, np.ones_like(right[0])], 1)).groupby(sentence[~train]).sum()
         rows.append([interval(each, partial(_share, weights=w)) for w in ((1, 0, 0), (0, 1, 0), (1, -1, 0))])
-        name = "embeddings" if layer == 0 else f"layer {layer - 1}"
         shuffled = rng.permutation(train.sum())
         compression[name] = _compression(x[train][shuffled], numbers[train][shuffled], len(names))
     level = float((numbers[~train] == majority).mean())
     note = f"always the most frequent of {len(names)} labels: {level:.2f}; 95 % intervals over sentences"
-    columns = ["probe", "control task", "selectivity"]
-    title = "Which layer knows it?"
-    return Probed(
-        Estimates(title, np.array(rows), [*compression], columns, "accuracy", "layer", note),
-        compression,
-        level,
-    )
+    columns, title = ["probe", "control task", "selectivity"], "Which layer knows it?"
+    scores = Estimates(title, np.array(rows), [*compression], columns, "accuracy", "layer", note)
+    return Probed(scores, compression, level)
 
 
 def _share(rows: np.ndarray, weights: Sequence[int]) -> float:
@@ -107,21 +98,15 @@ def _fit(x: np.ndarray, y: np.ndarray) -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3)).fit(x, y)
 
 
-def _by_sentence(columns: list[np.ndarray], sentence: np.ndarray) -> np.ndarray:
-    """Sums of each column over the words of each sentence."""
-    _, index = np.unique(sentence, return_inverse=True)
-    return np.stack([np.bincount(index, column) for column in columns], 1)
-
-
 def _compression(x: np.ndarray, y: np.ndarray, C: int) -> float:
     """Labels are sent in portions, each coded by a probe of all before it, the first one uniformly."""
-    ends = [max(int(part * len(y)), 2) for part in PARTS]
+    ends = sorted({max(int(part * len(y)), 2) for part in PARTS})
     bits = ends[0] * np.log2(C)
     for end, then in pairwise(ends):
         chance = np.full((then - end, C), 1.0 / C)
         if len(np.unique(y[:end])) > 1:
             fitted = _fit(x[:end], y[:end])
-            chance[:] = 1e-3 / C  # for labels that it has not seen
+            chance *= 1e-3  # for labels that it has not seen
             chance[:, fitted[-1].classes_] += (1 - 1e-3) * fitted.predict_proba(x[end:then])
         bits -= np.log2(chance[np.arange(then - end), y[end:then]]).sum()
     return float(len(y) * np.log2(C) / bits)
@@ -138,14 +123,13 @@ def structural_probe(
     if len(whole) < 10:
         raise PtmError(f"{len(whole)} of these sentences have three words or more; give at least 10")
     trees, states = [trees[i] for i in whole], [states[i] for i in whole]
-    found = [
-        structure([s[layer] for s in states], trees, rank, steps, seed) for layer in range(len(states[0]))
-    ]
-    names = ["embeddings", *(f"layer {i}" for i in range(len(found) - 1))]
-    chain = float(np.mean([_uuas(_chain(len(tree.words)), tree) for tree in trees]))
+    found = np.array([structure(one, trees, rank, steps, seed) for one in zip(*states, strict=True)])
+    chains = (replace(tree, heads=tuple(range(-1, len(tree.words) - 1))) for tree in trees)
+    chain = np.mean([_uuas(one.distances, tree) for one, tree in zip(chains, trees, strict=True)])
     note = f"joining each word with the next finds {chain:.2f} of the edges"
     columns = ["edges (UUAS)", "distance (Spearman)", "depth (Spearman)"]
-    return Estimates("Do states hold the tree?", np.array(found), names, columns, "score", "layer", note)
+    names = layers(len(found) - 1)
+    return Estimates("Do states hold the tree?", found, names, columns, "score", "layer", note)
 
 
 def structure(
@@ -159,15 +143,10 @@ def structure(
     near = _train(xs[:cut], apart[:cut], rank, steps, seed, _distances)
     high = _train(xs[:cut], deep[:cut], rank, steps, seed, _norms)
     rows = []
-    with torch.no_grad():
-        for x, tree in zip(xs[cut:], trees[cut:], strict=True):
-            guess = _distances(x @ near).numpy()
-            upper = np.triu_indices(len(guess), 1)
-            rows.append([
-                _uuas(guess, tree),
-                spearmanr(guess[upper], tree.distances[upper]).statistic,
-                spearmanr(_norms(x @ high), tree.depths).statistic,
-            ])  # fmt: skip
+    for x, tree in zip(xs[cut:], trees[cut:], strict=True):
+        guess, upper = _distances(x @ near).numpy(), np.triu_indices(len(x), 1)
+        distance = spearmanr(guess[upper], tree.distances[upper]).statistic
+        rows.append([_uuas(guess, tree), distance, spearmanr(_norms(x @ high), tree.depths).statistic])
     return [interval(column[np.isfinite(column)]) for column in np.array(rows).T]
 
 
@@ -198,10 +177,6 @@ def _distances(x: torch.Tensor) -> torch.Tensor:
 
 def _norms(x: torch.Tensor) -> torch.Tensor:
     return x.pow(2).sum(-1)
-
-
-def _chain(n: int) -> np.ndarray:
-    return np.abs(np.subtract.outer(np.arange(n), np.arange(n))).astype(float)
 
 
 def _uuas(distances: np.ndarray, tree: Tree) -> float:

@@ -12,18 +12,23 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+Combine = Callable[[np.ndarray], float]
 DRAWS = 1_000  # of the bootstrap
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Numbers in rows and columns, with the words that a figure of them needs."""
-
+class _Result:
     title: str
-    values: Float[np.ndarray, "R C"]
+    values: Float[np.ndarray, "R C *_"]
     rows: list[str]
     columns: list[str]
     unit: str  # what a number is
+
+
+@dataclass(frozen=True)
+class Grid(_Result):
+    """Numbers in rows and columns (R, C), with the words that a figure of them needs."""
+
     axes: tuple[str, str]  # what rows and columns are
     labels: list[list[str]] | None = None  # written into the cells
     note: str = ""  # how far to trust it
@@ -33,14 +38,9 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """Means with 95 % intervals, by row and column, with the words that a figure of them needs."""
+class Estimates(_Result):
+    """Means with 95 % intervals, (R, C, 3) for mean, low, high, with the words that a figure needs."""
 
-    title: str
-    values: Float[np.ndarray, "R C 3"]  # mean, low, high
-    rows: list[str]
-    columns: list[str]
-    unit: str  # what a mean is
     axis: str  # what a row is
     note: str = ""  # how far to trust it
 
@@ -50,18 +50,24 @@ class Estimates:
         return pd.DataFrame(self.values.reshape(len(self.rows), -1), self.rows, columns)
 
 
-def interval(
-    rows: np.ndarray, combine: Callable[[np.ndarray], float] | None = None, seed: int = 0
-) -> tuple[float, float, float]:
+def interval(rows: np.ndarray, combine: Combine | None = None, seed: int = 0) -> tuple[float, float, float]:
     """The mean of N numbers, or what `combine` makes of N rows, and its 95 % interval by a percentile
     bootstrap over the examples (Efron 1979); not a number, where there are none or there is only one."""
     rows = np.asarray(rows, dtype=float)
     combine = combine or (lambda chosen: float(chosen.mean()))
-    if not len(rows):
-        return (np.nan,) * 3
-    if len(rows) == 1:
-        return combine(rows), np.nan, np.nan
+    if len(rows) < 2:
+        return combine(rows) if len(rows) else np.nan, np.nan, np.nan
     rng = np.random.default_rng(seed)
     found = [combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(DRAWS)]
     low, high = np.quantile(found, [0.025, 0.975])
     return combine(rows), float(low), float(high)
+
+
+def intervals(each: Float[np.ndarray, "N R C"]) -> Float[np.ndarray, "R C 3"]:
+    """`interval` of each row and column over N examples."""
+    return np.array([[interval(each[:, r, c]) for c in range(each.shape[2])] for r in range(each.shape[1])])
+
+
+def layers(n: int) -> list[str]:
+    """Names of the embeddings and of n layers."""
+    return ["embeddings", *(f"layer {i}" for i in range(n))]

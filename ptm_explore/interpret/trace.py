@@ -16,6 +16,7 @@ from torch import Tensor
 from ptm_explore.errors import PtmError
 from ptm_explore.layers.taps import Taps
 from ptm_explore.model import Model
+from ptm_explore.models.heads import Output
 
 
 @dataclass
@@ -42,17 +43,19 @@ class Trace:
     @property
     def attention(self) -> Tensor:
         """(L, H, T, T) attention weights; each row (a query) sums to 1."""
-        return self._layers(r"layers\.\d+\.attention\.probs")
+        return self.layers("attention.probs")
 
     @property
     def hidden(self) -> Tensor:
         """(L+1, T, D): the embeddings, where they are narrower than the body projected to its width, then
         what each layer gives on. GPT-2's last norm comes after; its outcome is trace["hidden"]."""
         start = "embeddings.projected" if "embeddings.projected" in self.values else "embeddings.out"
-        return torch.cat([self[start][None], self._layers(r"layers\.\d+\.out")])
+        return torch.cat([self[start][None], self.layers("out")])
 
-    def _layers(self, pattern: str) -> Tensor:
-        return torch.stack([value for name, value in self.values.items() if re.fullmatch(pattern, name)])
+    def layers(self, name: str) -> Tensor:
+        """(L, ...) one activation of every layer, such as "ffn.out"."""
+        pattern = re.compile(rf"layers\.\d+\.{re.escape(name)}")
+        return torch.stack([value for key, value in self.values.items() if pattern.fullmatch(key)])
 
 
 @torch.no_grad()
@@ -65,23 +68,23 @@ def trace(model: Model, text: str, pair: str | None = None, read: Sequence[str] 
     tokens = model.encode(text, pair)
     _check_memory(model.config, tokens.ids.size(1), read)
     taps = Taps(read=read)
-    model(tokens.ids, None, tokens.segments, taps=taps, **model.net.trace_options(tokens.ids.size(1)))
+    run(model, tokens.ids, tokens.segments, taps)
     values = {name: value.squeeze(0).float().cpu() for name, value in taps.values.items()}
     words = tokens.words[0]
     sections = [0] * len(words) if pair is None else _sections(words)
     return Trace(text, tokens.tokens[0], words, sections, tokens.offsets[0], values)
 
 
-def _sections(words: list[int | None]) -> list[int]:
+def run(model: Model, ids: Tensor, segments: Tensor, taps: Taps | None) -> Output:
+    """A forward pass; of XLNet every position asks by the query stream, too."""
+    return model(ids, None, segments, taps=taps, **model.net.trace_options(ids.numel()))
+
+
+def _sections(words: list) -> list[int]:
     """Which of two texts each token belongs to: 1 once words are counted anew, or after a special token."""
-    last, between, second, result = None, False, 0, []
-    for word in words:
-        if word is not None:
-            second = second or int(last is not None and (between or word < last))
-            last = word
-        between = word is None
-        result.append(second)
-    return result
+    real = [i for i, word in enumerate(words) if word is not None]
+    start = next((i for i in real[1:] if words[i - 1] is None or words[i] < words[i - 1]), len(words))
+    return [int(i >= start) for i in range(len(words))]
 
 
 def _check_memory(config, T: int, read: Sequence[str]) -> None:
@@ -92,7 +95,6 @@ def _check_memory(config, T: int, read: Sequence[str]) -> None:
     need = 4 * config.n_layers * T * (maps * config.n_heads * T + rest) / 1e9
     free = psutil.virtual_memory().available / 1e9
     if need > free:
-        raise PtmError(
-            f"the activations of {T} tokens would take {need:.2g} GB, and {free:.2g} GB are free; ask for "
-            'some of them, ptm.trace(m, text, read=["layers.3.*"]), or take a shorter text'
-        )
+        sizes = f"the activations of {T} tokens would take {need:.2g} GB, and {free:.2g} GB are free"
+        less = 'ask for some of them, ptm.trace(m, text, read=["layers.3.*"]), or take a shorter text'
+        raise PtmError(f"{sizes}; {less}")
