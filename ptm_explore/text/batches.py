@@ -305,10 +305,9 @@ class Stream:
             self._load()
             barren = 0 if self._rows else barren + 1
             if barren > len(self.blocks):
-                raise PtmError(
-                    f"no row of {self.length} tokens can be made of this text: a pair takes two sentences of "
-                    "one document that fit into a row together. Give longer rows (length=...) or documents"
-                )
+                what = f"no row of {self.length} tokens can be made of this text"
+                pairs = "a pair takes two sentences of one document that fit into a row"
+                raise PtmError(f"{what}: {pairs}. Give longer rows (length=...) or documents")
             part = self._rows[p["row"] : p["row"] + n - len(taken)]
             taken += part
             p["row"] += len(part)

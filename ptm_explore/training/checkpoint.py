@@ -37,10 +37,8 @@ def save(folder: Path, net: nn.Module, optimizer: Optimizer, state: dict, keep: 
     except Exception as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-        raise PtmError(
-            f"could not write the checkpoint {target} ({error}); the one before it is untouched. "
-            "Free some space and run again with --resume."
-        ) from error
+        advice = "the one before it is untouched. Free some space and run again with --resume."
+        raise PtmError(f"could not write the checkpoint {target} ({error}); {advice}") from error
     for old in _all(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     for left in folder.glob(".writing-*"):  # by a process that was killed while writing
@@ -60,9 +58,7 @@ def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
         parts = (path / f"{part}.safetensors" for part in ("model", "optimizer"))
         weights, moments = map(safetensors.torch.load_file, parts)
     except Exception as error:
-        raise PtmError(
-            f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before"
-        ) from error
+        raise PtmError(f"{path} cannot be read ({error}); remove it to use the checkpoint before") from error
     own = dict(net.named_parameters())  # shared ones once, under their first name
     if {name: p.shape for name, p in own.items()} != {name: t.shape for name, t in weights.items()}:
         raise PtmError(f"the checkpoint {path} is of another network; train into another folder")
