@@ -149,7 +149,7 @@ def _examples(texts: Any, pairs: Any, kind: str) -> Sequence[Example]:
         return texts
     pairs = [pairs] if isinstance(pairs, str) else [None] * len(texts) if pairs is None else list(pairs)
     if len(texts) != len(pairs) or not texts:
-        raise PtmError(f"{len(texts)} texts, {len(pairs)} pairs; give at least one text, and a pair to each")
+        raise PtmError(f"{len(texts)} texts and {len(pairs)} pairs; give 1 text or more, and a pair to each")
     for name, given in (("text", texts), ("pair", pairs)):
         for number, one in enumerate(given):
             absent = name == "pair" and one is None and kind != "span"

@@ -39,7 +39,7 @@ class Plm(Objective):
 
     def __post_init__(self):
         if self.K < 2:
-            raise PtmError(f"K={self.K}: one token in K is predicted from the others; give at least 2")
+            raise PtmError(f"K={self.K}: one in K is predicted from the others; give 2 or more (paper: 6)")
         if self.memory < 0:
             raise PtmError(f"memory={self.memory}: give a number of tokens, 0 for none")
 

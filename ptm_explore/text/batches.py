@@ -108,7 +108,7 @@ def packed(
     Rows carry the `memory` tokens before them, of whatever document, padded where the text begins. With
     `bidirectional` every other row reads backwards, and what comes before it is the text after it."""
     frame = tokenizer.frames[0]
-    room = _room(frame, length, texts=1)
+    room = frame.room(length)
     tokens, texts = store.tokens, list(_documents(store, first, last))
     if full_sentences:
         tokens, texts = _joined(tokens, texts, _separator(tokenizer))
@@ -147,7 +147,7 @@ def paired(
     next, makes no row (BERT calls it a negative, and has more of them than half); and a negative may never
     begin like the true next sentence, even where a text repeats itself."""
     frame = tokenizer.frames[1]
-    room = _room(frame, length, texts=2)
+    room = frame.room(length)
     documents = [cuts for cuts in _documents(store, first, last) if len(cuts) > 2]
     for number, cuts in enumerate(documents):
         s = 0
@@ -178,7 +178,7 @@ def ordered(
     not on their order. And the sentence that no longer fits is left out: had the next window begun with it,
     first sentences would be longer than others, since long ones are those that do not fit."""
     frame = tokenizer.frames[1]
-    room = _room(frame, length, texts=2)
+    room = frame.room(length)
     for cuts in _documents(store, first, last):
         n = len(cuts) - 1
         s = int(rng.integers(2)) if n > 2 else 0  # so that another epoch leaves out other sentences
@@ -195,13 +195,6 @@ def ordered(
 def _pair(frame: Frame, a: np.ndarray, b: np.ndarray, label: int) -> Row:
     second = len(frame.specials[0]) + len(a) + len(frame.specials[1])
     return Row(frame.ids(a, b), second, label, frame.segments(a, b))
-
-
-def _room(frame: Frame, length: int, texts: int) -> int:
-    """Tokens of text in a row."""
-    if length - frame.size < texts:
-        raise PtmError(f"rows of {length} tokens have no room for text beside {frame.size} special tokens")
-    return length - frame.size
 
 
 def _documents(store: Store, first: int, last: int) -> Iterator[np.ndarray]:

@@ -15,24 +15,21 @@ class Line:
     notebook holds the last state only), in a terminal overwritten, in a log a line each ten per cent."""
 
     def __init__(self, show: bool = True):
-        self._show, self._time, self._tenth = show, 0.0, -1
-        self._text = ""
+        self._show, self._time, self._tenth, self._text = show, 0.0, -1, ""
         self._handle = _notebook_output() if show else None
 
     def write(self, text: str, share: float = 0.0) -> None:
-        now = time.monotonic()
         self._text = text
-        if self._show and now - self._time >= EVERY:
-            self._time = now
+        if self._show and time.monotonic() - self._time >= EVERY:
+            self._time = time.monotonic()
             self._emit(int(share * 10))
 
     def close(self) -> None:
         """The last text, whenever it came."""
-        if not self._show or not self._text:
-            return
-        self._emit(11)
-        if self._handle is None and sys.stderr.isatty():
-            print(file=sys.stderr)
+        if self._show and self._text:
+            self._emit(11)
+            if self._handle is None and sys.stderr.isatty():
+                print(file=sys.stderr)
 
     def _emit(self, tenth: int) -> None:
         if self._handle is not None:
@@ -59,10 +56,9 @@ class Progress:
 
     def update(self, share: float, loss: float, speed: float, seconds: float) -> None:
         """`share` of the budget spent in `seconds` so far; loss in nats, speed in tokens a second."""
-        full = round(share * WIDTH)
         left = seconds * (1 - share) / share if share else 0.0
         self._share = share
-        bar = f"{'█' * full}{'░' * (WIDTH - full)} loss {loss:.2f}, {speed:,.0f} tokens/s"
+        bar = f"{'█' * round(share * WIDTH):░<{WIDTH}} loss {loss:.2f}, {speed:,.0f} tokens/s"
         self._bar = f"{self.title} {share:4.0%} {bar}, {_clock(seconds)} spent, {_clock(left)} left"
         self._write()
 
@@ -95,13 +91,11 @@ def _clock(seconds: float) -> str:
 
 def _notebook_output():
     """A display that can be updated, where a notebook is listening."""
-    if "IPython" not in sys.modules:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
         return None
-    from IPython import get_ipython
     from IPython.display import display
 
-    if not hasattr(get_ipython(), "kernel"):
-        return None
     return display({"text/plain": "..."}, raw=True, display_id=True)
 
 
