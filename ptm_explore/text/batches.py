@@ -157,11 +157,10 @@ def paired(
             stop = min(max(_last_cut(cuts, cuts[middle] + room // 2), middle + 1), len(cuts) - 1)
             a, b = store.tokens[cuts[s] : cuts[middle]], store.tokens[cuts[middle] : cuts[stop]]
             if label:
-                other = _elsewhere(store, documents, number, b, room - room // 2, rng)
+                b = _elsewhere(store, documents, number, b, room - room // 2, rng)
                 stop = middle  # the true next has not been used
-                if other is None:
+                if b is None:
                     return
-                b = other
             yield _pair(frame, *_shorten(a, b, room, rng), label)
             s = stop
 
@@ -213,14 +212,11 @@ def _separator(tokenizer: Tokenizer) -> int | None:
 
 
 def _joined(tokens, documents, separator) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The documents as one, a separator at the beginning of all but the first."""
-    parts, cuts, at = [], [np.zeros(1, np.int64)], 0
-    for number, document in enumerate(documents):
-        parts += [[separator]] * (number > 0) + [tokens[document[0] : document[-1]]]
-        at += number > 0
-        cuts.append(document[1:] - document[0] + at)
-        at += int(document[-1] - document[0])
-    return np.concatenate(parts).astype(np.int64), [np.concatenate(cuts)]
+    """Consecutive documents as one, a separator at the beginning of all but the first."""
+    begins, end = np.array([document[0] for document in documents]), documents[-1][-1]
+    text = np.insert(tokens[begins[0] : end].astype(np.int64), begins[1:] - begins[0], separator)
+    cuts = [document[1:] - begins[0] + number for number, document in enumerate(documents)]
+    return text, [np.concatenate([[0], *cuts])]
 
 
 def _stretches(cuts: np.ndarray, room: int) -> Iterator[tuple[int, int]]:
@@ -252,8 +248,7 @@ def _elsewhere(store, documents, number, true_next, size, rng) -> np.ndarray | N
 
 def _shorten(a: np.ndarray, b: np.ndarray, room: int, rng) -> tuple[np.ndarray, np.ndarray]:
     """Tokens taken off the longer side, in front or behind at random, until both fit."""
-    while len(a) + len(b) > room:
-        surplus = len(a) + len(b) - room
+    while (surplus := len(a) + len(b) - room) > 0:
         longer, other = (a, b) if len(a) >= len(b) else (b, a)
         cut = min(surplus, max(len(longer) - len(other), 1))
         front = int(rng.integers(cut + 1))
@@ -272,7 +267,6 @@ class Rows(Protocol):
 
     def take(self, n: int) -> tuple[list[Row], range]:
         """The next `n` rows and their numbers."""
-        ...
 
 
 class Stream:

@@ -310,7 +310,8 @@ class Tokenizer:
             encoding.pad(longest, pad_id=next(i for i in (self.pad_id, self.eos_id, 0) if i is not None))
             texts = (given,) if isinstance(given, str) else given
             places = zip(encoding.sequence_ids, encoding.offsets, strict=True)
-            offsets.append([_trim(texts[source or 0], *span) for source, span in places])
+            spaceless = [(end - len(texts[s or 0][start:end].lstrip()), end) for s, (start, end) in places]
+            offsets.append(spaceless)
         parts = ("ids", "attention_mask", "type_ids")
         ids, real, segments = (torch.tensor([getattr(e, part) for e in encodings]) for part in parts)
         names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)
@@ -321,12 +322,6 @@ class Tokenizer:
 def _alternate(outer: Sequence[np.ndarray], inner: Sequence[np.ndarray]) -> np.ndarray:
     parts = [part for pair in zip(outer[:-1], inner, strict=True) for part in pair]
     return np.concatenate([*parts, outer[-1]]).astype(np.int64)
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    return start, end
 
 
 def _guessed_roles(backend: Backend) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 EVERY = 0.2  # seconds between two updates of the line
@@ -46,11 +47,14 @@ class Progress:
 
     def __init__(self, title: str, folder: Path | None = None, show: bool = True, past: Iterable[dict] = ()):
         self.title, self._line, self._bar, self._note, self._share = title, Line(show), "", "", 0.0
-        self._file = self._board = None
+        self._file = self._board = None  # the second where the extra is installed
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = (folder / "metrics.jsonl").open("w", encoding="utf-8")
-            self._board = _tensorboard(folder)
+            with suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._board = SummaryWriter(str(folder / "tensorboard"))
             # `past` is of the run that this one resumes: what came after its checkpoint is forgotten
             self._file.writelines(json.dumps(row) + "\n" for row in past)
 
@@ -97,12 +101,3 @@ def _notebook_output():
     from IPython.display import display
 
     return display({"text/plain": "..."}, raw=True, display_id=True)
-
-
-def _tensorboard(folder: Path):
-    """A writer, where the extra is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"))
