@@ -156,13 +156,11 @@ def paired(
             label = int(rng.random() < 0.5)
             stop = min(max(_last_cut(cuts, cuts[middle] + room // 2), middle + 1), len(cuts) - 1)
             a, b = store.tokens[cuts[s] : cuts[middle]], store.tokens[cuts[middle] : cuts[stop]]
-            if label:
-                b = _elsewhere(store, documents, number, b, room - room // 2, rng)
-                stop = middle  # the true next has not been used
-                if b is None:
-                    return
-            yield _pair(frame, *_shorten(a, b, room, rng), label)
-            s = stop
+            other = _elsewhere(store, documents, number, b, room - room // 2, rng) if label else b
+            if other is None:
+                return
+            yield _pair(frame, *_shorten(a, other, room, rng), label)
+            s = middle if label else stop  # after a negative the true next has not been used
 
 
 def ordered(

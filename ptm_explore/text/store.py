@@ -194,7 +194,10 @@ def _build(folder: Path, corpus: Corpus, tokenizer: Tokenizer, limit: int | None
         for name, document in waiting.items():
             sides[name].add(document)
         if not all(side.entries["tokens"] for side in sides.values()):
-            raise PtmError(_too_small(corpus, limit))
+            lost = ", ".join(f"{n} {why}" for why, n in corpus.skipped.items() if n)
+            where = (f" within limit={limit}" if limit else "") + (f" (skipped: {lost})" if lost else "")
+            found = f"{corpus.name} has fewer than two sentences of text{where}"
+            raise PtmError(f"{found}; one to train on and one to hold out is the least")
         for writer in sides.values():
             writer.write("counts", writer.counts)
     # the files are closed, which raises if the disk is full
@@ -212,12 +215,6 @@ def _shared(document: _Document, side: str, others: int) -> dict[str, _Document]
         return {}
     last = max(1, n // HELDOUT_SHARE)
     return {"train": document.cut(0, n - last), "heldout": document.cut(n - last, n).within(HELDOUT)}
-
-
-def _too_small(corpus: Corpus, limit: int | None) -> str:
-    skipped = ", ".join(f"{n} {why}" for why, n in corpus.skipped.items() if n)
-    where = (f" within limit={limit}" if limit else "") + (f" (skipped: {skipped})" if skipped else "")
-    return f"{corpus.name} has fewer than two sentences of text{where}; it takes 1 to train on, 1 to hold out"
 
 
 def _hash(text: str) -> int:

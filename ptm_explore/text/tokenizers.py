@@ -309,9 +309,8 @@ class Tokenizer:
         for given, encoding in zip(inputs, encodings, strict=True):
             encoding.pad(longest, pad_id=next(i for i in (self.pad_id, self.eos_id, 0) if i is not None))
             texts = (given,) if isinstance(given, str) else given
-            places = zip(encoding.sequence_ids, encoding.offsets, strict=True)
-            spaceless = [(end - len(texts[s or 0][start:end].lstrip()), end) for s, (start, end) in places]
-            offsets.append(spaceless)
+            pairs = zip(encoding.sequence_ids, encoding.offsets, strict=True)
+            offsets.append([(end - len(texts[s or 0][begin:end].lstrip()), end) for s, (begin, end) in pairs])
         parts = ("ids", "attention_mask", "type_ids")
         ids, real, segments = (torch.tensor([getattr(e, part) for e in encodings]) for part in parts)
         names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)

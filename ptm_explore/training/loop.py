@@ -268,9 +268,8 @@ def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls on matrices only."""
     matrices = [p for p in net.parameters() if p.dim() > 1]
     vectors = [p for p in net.parameters() if p.dim() <= 1]
-    pulled = {"params": matrices, "weight_decay": schedule.weight_decay}
-    groups = [pulled, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, schedule.lr, schedule.betas, schedule.eps, fused=True)
+    groups: list[dict] = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors}]
+    return torch.optim.AdamW(groups, schedule.lr, schedule.betas, schedule.eps, weight_decay=0.0, fused=True)
 
 
 def _sum(accelerator, values: Sequence[float | int]) -> list[float]:

@@ -82,8 +82,7 @@ class Progress:
                 self._board.add_scalar(name, value, row["step"])
 
     def close(self) -> None:
-        self._line.close()
-        for sink in (self._file, self._board):
+        for sink in (self._line, self._file, self._board):
             if sink is not None:
                 sink.close()
 
