@@ -81,8 +81,7 @@ class Classifier(Model):
         was trained for, or on any examples with labels."""
         if isinstance(split, str):
             if self.task is None:
-                advice = f"give examples: ptm.task(...).split({split!r})"
-                raise PtmError(f"a loaded classifier knows no task; {advice}")
+                raise PtmError(f"a loaded classifier knows no task; give ptm.task(...).split({split!r})")
             split = self.task.split(split)
         usual = self.task.metric.name if self.task else self.card.get("metric", METRIC_OF[self.kind])
         labels = [prediction.label for prediction in self.predict(split)]
@@ -150,8 +149,7 @@ def _examples(texts: Any, pairs: Any, kind: str) -> Sequence[Example]:
         return texts
     pairs = [pairs] if isinstance(pairs, str) else [None] * len(texts) if pairs is None else list(pairs)
     if len(texts) != len(pairs) or not texts:
-        found = f"{len(texts)} texts and {len(pairs)} pairs"
-        raise PtmError(f"{found}; give at least one text, and a pair to each")
+        raise PtmError(f"{len(texts)} texts and {len(pairs)} pairs; give 1 text or more, and a pair to each")
     for name, given in (("text", texts), ("pair", pairs)):
         for number, one in enumerate(given):
             absent = name == "pair" and one is None and kind != "span"

@@ -57,10 +57,8 @@ class Model:
     @property
     def tokenizer(self) -> Tokenizer:
         if self._tokenizer is None:
-            raise PtmError(
-                "this checkpoint came without a tokenizer, so text cannot be encoded; call the model on ids, "
-                "or set m.tokenizer = Tokenizer.load(folder) from ptm_explore.text.tokenizers"
-            )
+            advice = "set m.tokenizer = Tokenizer.load(folder) from ptm_explore.text.tokenizers"
+            raise PtmError(f"this checkpoint came without a tokenizer; call the model on ids, or {advice}")
         return self._tokenizer
 
     @tokenizer.setter
@@ -72,10 +70,9 @@ class Model:
 
     def __repr__(self) -> str:
         c, name = self.config, self.recipe.name if self.recipe else self.family
-        return (
-            f"<{name}: {c.n_layers} layers x {c.d_model}, {c.n_heads} heads, vocabulary {c.vocab_size:,}, "
-            f"{self.parameters:,} parameters, heads: {', '.join(self.net.heads) or 'none'}>"
-        )
+        body = f"{c.n_layers} layers x {c.d_model}, {c.n_heads} heads, vocabulary {c.vocab_size:,}"
+        heads = ", ".join(self.net.heads) or "none"
+        return f"<{name}: {body}, {self.parameters:,} parameters, heads: {heads}>"
 
     def __call__(
         self,
@@ -114,9 +111,8 @@ class Model:
             tokens = self.encode(_one(text).replace("[MASK]", self.tokenizer.token(mask_id)))
             hidden = tokens.ids.eq(mask_id)
             if not hidden.any():
-                raise PtmError(
-                    f"no {self.tokenizer.mask_token} in {text!r}; write one where a word is to be guessed"
-                )
+                mask = self.tokenizer.mask_token
+                raise PtmError(f"no {mask} in {text!r}; write one where a word is to be guessed")
             at = hidden.flatten().nonzero().squeeze(1)
             logits = self._predict(tokens.ids, hidden, at, tokens.segments, "fill masks")
         probabilities, ids = logits.softmax(-1).topk(min(top_k, self.config.vocab_size))
@@ -257,18 +253,14 @@ class Model:
         if ids.dim() != 2 or ids.dtype not in (torch.int32, torch.int64):
             raise PtmError(f"input_ids are {ids.dtype} of shape {shape}; give integers of shape (B, T)")
         if not 0 < ids.size(1) <= self.config.max_len:
-            raise PtmError(
-                f"{ids.size(1)} tokens in a row; this model reads 1 to {self.config.max_len}. "
-                "Cut the rows, or let m.encode(text) do it"
-            )
+            reads = f"this model reads 1 to {self.config.max_len}; cut them, or let m.encode(text) do it"
+            raise PtmError(f"{ids.size(1)} tokens in a row; {reads}")
         for name, other in (("attention_mask", mask), ("segment_ids", segments)):
             if other is not None and other.shape != ids.shape:
                 raise PtmError(f"{name} is {tuple(other.shape)}, input_ids are {shape}; one value a token")
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.config.vocab_size:
-            raise PtmError(
-                f"input_ids reach from {int(ids.min())} to {int(ids.max())}; "
-                f"the vocabulary has 0 to {self.config.vocab_size - 1}"
-            )
+            reach = f"input_ids reach from {int(ids.min())} to {int(ids.max())}"
+            raise PtmError(f"{reach}; the vocabulary has 0 to {self.config.vocab_size - 1}")
 
 
 def _one(text: str) -> str:
@@ -286,11 +278,9 @@ def load(source: str | Path, device: str | torch.device | None = None, revision:
     extra = json.loads(ours.read_text(encoding="utf-8")) if ours.is_file() else {}
     labels = {name: hf[name] for name in ("id2label", "label2id", "problem_type") if hf.get(name)}
     card = extra.get("card", {}) | ({"hf": labels} if labels else {})
-    kind: type[Model] = Model
-    if net.task:
-        from ptm_explore.classifier import Classifier
+    from ptm_explore.classifier import Classifier  # which is a Model
 
-        kind = Classifier
+    kind = Classifier if net.task else Model
     recipe = RECIPES.get(extra.get("recipe", ""))
     model = kind(net.to(device or "cpu"), None, recipe, extra.get("history"), card)
     if tokenizer is not None:

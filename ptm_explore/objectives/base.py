@@ -41,6 +41,7 @@ class Objective:
 
     `counts` says, before the model runs, over how many predictions each loss is a sum. So a step spread
     over several batches or processes divides by what they predict together, and equals one large batch.
+    What is wanted are the tokens `targets` at the positions `at`, unless a kind of objective says otherwise.
     """
 
     pairs: ClassVar[bool] = False  # whether it arranges rows as pairs of segments
@@ -67,15 +68,17 @@ class Objective:
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """name -> number of predictions that the loss of that name sums over."""
-        raise NotImplementedError
+        assert batch.targets is not None  # `corrupt` filled them in
+        return {self.name: len(batch.targets)}
 
     def loss(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """name -> sum over the predictions, in nats."""
-        raise NotImplementedError
+        assert batch.targets is not None
+        return {self.name: out.token_loss(batch.targets)}
 
     def correct(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """name -> how many of the predictions were right."""
-        raise NotImplementedError
+        return {self.name: (out.logits.argmax(-1) == batch.targets).sum()}
 
     def weights(self) -> dict[str, float]:
         """name -> weight of that loss in the total."""
@@ -91,7 +94,9 @@ class Objective:
 
     def headline(self, metrics: Mapping[str, Any]) -> str:
         """The held-out metrics that matter, in a few words; "" where `metrics` has none."""
-        raise NotImplementedError
+        if (share := accuracy(metrics, self.name)) is None:
+            return ""
+        return f"{self.name} {100 * share:.0f} %" if self.pairs else f"held-out {100 * share:.1f} %"
 
     def concern(self, metrics: Mapping[str, Any]) -> str | None:
         """What is wrong with a training that ended with these metrics, if anything is, and what may help."""
@@ -117,24 +122,6 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class TokenObjective(Objective):
-    """One that asks for the tokens `targets` at the positions `at`."""
-
-    def counts(self, batch):
-        return {self.name: len(batch.targets)}
-
-    def loss(self, out, batch):
-        return {self.name: out.token_loss(batch.targets)}
-
-    def correct(self, out, batch):
-        return {self.name: (out.logits.argmax(-1) == batch.targets).sum()}
-
-    def headline(self, metrics):
-        share = accuracy(metrics, self.name)
-        return "" if share is None else f"held-out {100 * share:.1f} %"
-
-
-@dataclass(frozen=True)
 class PairObjective(Objective):
     """One that asks for the label of two segments."""
 
@@ -148,10 +135,6 @@ class PairObjective(Objective):
 
     def correct(self, out, batch):
         return {self.name: (out.pair_logits.argmax(-1) == batch.pair_labels).sum()}
-
-    def headline(self, metrics):
-        share = accuracy(metrics, self.name)
-        return "" if share is None else f"{self.name} {100 * share:.0f} %"
 
     def _described(self, batch, corrupted, net):
         found = super()._described(batch, corrupted, net)
@@ -229,9 +212,7 @@ def one_row(example: Row | Sequence[int], tokenizer: Tokenizer) -> Row:
     """A row, or the ids of one text as a row; a `PtmError` if they are not that."""
     row = example if isinstance(example, Row) else Row(np.asarray(example))
     if row.ids.ndim != 1 or not len(row.ids) or row.ids.dtype.kind not in "iu":
-        raise PtmError(
-            f"one text is a row or a list of token ids, as in tokenizer.encode(text).ids[0]; not {example!r}"
-        )
+        raise PtmError(f"give a row or token ids, as in tokenizer.encode(text).ids[0]; not {example!r}")
     tokenizer.tokens(row.ids)  # raises if there is no such token
     return row
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ptm_explore.objectives.base import TokenObjective
+from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import streamed
 
 
 @dataclass(frozen=True)
-class Clm(TokenObjective):
+class Clm(Objective):
     """Nothing is hidden from the input: the causal body hides the future itself."""
 
     def arrange(self, store, first, last, tokenizer, length, rng):

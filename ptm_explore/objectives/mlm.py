@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ptm_explore.errors import PtmError, unknown
-from ptm_explore.objectives.base import TokenObjective, cut, uniform
+from ptm_explore.objectives.base import Objective, cut, uniform
 from ptm_explore.text.batches import packed
 
 # What is hidden as one: weights of its being 1, 2, ... whole words long.
@@ -22,7 +22,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Mlm(TokenObjective):
+class Mlm(Objective):
     """Of the chosen tokens a share `masked` becomes [MASK], a share `random` a random token of the
     vocabulary, and the rest stays: there is no [MASK] in the texts that the model will meet later."""
 
@@ -35,10 +35,9 @@ class Mlm(TokenObjective):
 
     def __post_init__(self):
         if not (0 < self.rate < 1 and self.masked >= 0 <= self.random and self.masked + self.random <= 1):
-            raise PtmError(
-                f"{self.name} got rate {self.rate}, masked {self.masked}, random {self.random}: "
-                "the rate lies between 0 and 1, masked and random are shares that add up to at most 1"
-            )
+            given = f"{self.name} got rate {self.rate}, masked {self.masked}, random {self.random}"
+            wanted = "the rate lies between 0 and 1; masked and random are shares, at most 1 together"
+            raise PtmError(f"{given}: {wanted}")
         if self.units not in UNITS:
             raise unknown("units of masking", self.units, UNITS)
 

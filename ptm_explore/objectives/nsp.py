@@ -12,5 +12,4 @@ from ptm_explore.text.batches import paired
 class Nsp(PairObjective):
     """Half of the segments B come from elsewhere, so that a change of topic gives many of them away."""
 
-    def arrange(self, store, first, last, tokenizer, length, rng):
-        return paired(store, first, last, tokenizer, length, rng)
+    arrange = staticmethod(paired)

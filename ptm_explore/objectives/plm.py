@@ -14,14 +14,14 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ptm_explore.errors import PtmError
-from ptm_explore.objectives.base import TokenObjective, cut, no_gradient, one_row, uniform
+from ptm_explore.objectives.base import Objective, cut, no_gradient, one_row, uniform
 from ptm_explore.text.batches import collate, packed
 
 SPANS = [1 / n for n in range(1, 6)]  # weights of the lengths 1 to 5, in tokens, as in Google's code
 
 
 @dataclass(frozen=True)
-class Plm(TokenObjective):
+class Plm(Objective):
     """One token in K is predicted; the others are the context, given from the start. What is predicted comes
     in spans of n tokens, one in every K n, and nothing is hidden: who may see whom is what matters.
 
@@ -39,9 +39,7 @@ class Plm(TokenObjective):
 
     def __post_init__(self):
         if self.K < 2:
-            raise PtmError(
-                f"K={self.K}: one token in K is predicted, from the others; give 2 or more (paper: 6)"
-            )
+            raise PtmError(f"K={self.K}: one in K is predicted from the others; give 2 or more (paper: 6)")
         if self.memory < 0:
             raise PtmError(f"memory={self.memory}: give a number of tokens, 0 for none")
 
@@ -76,9 +74,8 @@ class Plm(TokenObjective):
         if batch.before is not None:
             with no_gradient():
                 memory = net(batch.before, backward=batch.backward, keep=batch.before.size(1)).memory
-        options = {"queries": batch.at, "visible": batch.visible, "memory": memory}
-        options |= {"backward": batch.backward}
-        return net(batch.input_ids, batch.attention_mask, batch.segment_ids, **options)
+        more = {"queries": batch.at, "visible": batch.visible, "memory": memory, "backward": batch.backward}
+        return net(batch.input_ids, batch.attention_mask, batch.segment_ids, **more)
 
     def describe(self, example, tokenizer, seed=0, net=None, order: Sequence[int] | None = None):
         """As every objective's; `order` are positions in the order in which they are predicted, the others
@@ -121,9 +118,7 @@ def ranks(order: Sequence[int], length: int) -> Int[Tensor, "T"]:
         raise PtmError("the order is empty; name at least one position to be predicted")
     outside = [place for place in places if not 0 <= place < length]
     if outside:
-        raise PtmError(
-            f"the order names {outside[0]}, outside the text; its positions go from 0 to {length - 1}"
-        )
+        raise PtmError(f"the order names {outside[0]}, outside the text; positions are 0 to {length - 1}")
     twice = [place for place in places if places.count(place) > 1]
     if twice:
         raise PtmError(f"the order {places} names position {twice[0]} twice; a token is predicted once")

@@ -72,12 +72,10 @@ class Rtd(Mlm):
     def scores(self, out, batch):
         asked = self._asked(batch)
         hidden = batch.input_ids.flatten()[batch.at] != batch.targets
-        guessed = out.logits.argmax(-1) == batch.targets
-        return {
-            "suspicion": out.replaced_logits[asked].float(),
-            "replaced": _replaced(out, batch)[asked].float(),
-            "guessed": guessed[hidden].float(),
-        }
+        guessed = (out.logits.argmax(-1) == batch.targets)[hidden]
+        suspicion, replaced = out.replaced_logits[asked], _replaced(out, batch)[asked]
+        found = {"suspicion": suspicion, "replaced": replaced, "guessed": guessed}
+        return {name: values.float() for name, values in found.items()}
 
     def summary(self, scores):
         """heldout_replaced       share of the tokens asked about that are not the original
@@ -86,35 +84,26 @@ class Rtd(Mlm):
         heldout_guessed        the generator's accuracy where the token was really hidden from it"""
         from sklearn.metrics import roc_auc_score
 
-        replaced = scores["replaced"]
-        rate = float(replaced.mean())
-        auc = float(roc_auc_score(replaced.numpy(), scores["suspicion"].numpy())) if 0 < rate < 1 else 0.5
-        return {
-            "heldout_replaced": rate,
-            "heldout_majority": max(rate, 1 - rate),
-            "heldout_auc": auc,
-            "heldout_guessed": float(scores["guessed"].mean()),
-        }
+        rate, guessed = (float(scores[name].mean()) for name in ("replaced", "guessed"))
+        judged = scores["replaced"].numpy(), scores["suspicion"].numpy()
+        auc = float(roc_auc_score(*judged)) if 0 < rate < 1 else 0.5
+        found = {"replaced": rate, "majority": max(rate, 1 - rate), "auc": auc, "guessed": guessed}
+        return {f"heldout_{name}": value for name, value in found.items()}
 
     def headline(self, metrics):
         if "heldout_auc" not in metrics:
             return ""
         auc, replaced, majority = (metrics[f"heldout_{name}"] for name in ("auc", "replaced", "majority"))
-        right = accuracy(metrics, "rtd") or 0.0
-        return (
-            f"auc {auc:.2f}, replaced {100 * replaced:.0f} %, right {100 * right:.1f} % "
-            f"(majority {100 * majority:.1f} %)"
-        )
+        right = f"right {100 * (accuracy(metrics, 'rtd') or 0.0):.1f} % (majority {100 * majority:.1f} %)"
+        return f"auc {auc:.2f}, replaced {100 * replaced:.0f} %, {right}"
 
     def concern(self, metrics):
-        if metrics.get("heldout_auc", 1.0) >= 0.55:
+        if (auc := metrics.get("heldout_auc", 1.0)) >= 0.55:
             return None
-        return (
-            f"the discriminator has learnt little but that {100 * metrics['heldout_majority']:.0f} % of the "
-            "tokens are of one kind. It tells replaced tokens from originals hardly better than chance: area "
-            f"under the ROC curve {metrics['heldout_auc']:.2f}, where chance is 0.5. A larger budget, longer "
-            "rows (length=...) or a smaller generator (generator_size=...) may help"
-        )
+        majority = f"{100 * metrics['heldout_majority']:.0f} % of the tokens are of one kind"
+        chance = f"hardly better than chance: area under the ROC curve {auc:.2f}, where chance is 0.5"
+        found = f"the discriminator has learnt little but that {majority}. It tells replaced ones {chance}"
+        return f"{found}. Longer training or rows, or a smaller generator (generator_size=...), may help"
 
     def _asked(self, batch) -> Bool[Tensor, "B T"]:
         """Whether the discriminator is asked about a token: special ones too, padding not."""

@@ -15,5 +15,4 @@ class Sop(PairObjective):
     Against Google's code: segments are whole sentences, split anywhere and never cut to size; and text with
     nothing to swap makes no row, where theirs takes a segment of another document and calls it swapped."""
 
-    def arrange(self, store, first, last, tokenizer, length, rng):
-        return ordered(store, first, last, tokenizer, length, rng)
+    arrange = staticmethod(ordered)

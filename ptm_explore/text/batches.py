@@ -108,7 +108,7 @@ def packed(
     Rows carry the `memory` tokens before them, of whatever document, padded where the text begins. With
     `bidirectional` every other row reads backwards, and what comes before it is the text after it."""
     frame = tokenizer.frames[0]
-    room = _room(frame, length, texts=1)
+    room = frame.room(length)
     tokens, texts = store.tokens, list(_documents(store, first, last))
     if full_sentences:
         tokens, texts = _joined(tokens, texts, _separator(tokenizer))
@@ -147,7 +147,7 @@ def paired(
     next, makes no row (BERT calls it a negative, and has more of them than half); and a negative may never
     begin like the true next sentence, even where a text repeats itself."""
     frame = tokenizer.frames[1]
-    room = _room(frame, length, texts=2)
+    room = frame.room(length)
     documents = [cuts for cuts in _documents(store, first, last) if len(cuts) > 2]
     for number, cuts in enumerate(documents):
         s = 0
@@ -156,14 +156,11 @@ def paired(
             label = int(rng.random() < 0.5)
             stop = min(max(_last_cut(cuts, cuts[middle] + room // 2), middle + 1), len(cuts) - 1)
             a, b = store.tokens[cuts[s] : cuts[middle]], store.tokens[cuts[middle] : cuts[stop]]
-            if label:
-                other = _elsewhere(store, documents, number, b, room - room // 2, rng)
-                stop = middle  # the true next has not been used
-                if other is None:
-                    return
-                b = other
-            yield _pair(frame, *_shorten(a, b, room, rng), label)
-            s = stop
+            other = _elsewhere(store, documents, number, b, room - room // 2, rng) if label else b
+            if other is None:
+                return
+            yield _pair(frame, *_shorten(a, other, room, rng), label)
+            s = middle if label else stop  # after a negative the true next has not been used
 
 
 def ordered(
@@ -178,7 +175,7 @@ def ordered(
     not on their order. And the sentence that no longer fits is left out: had the next window begun with it,
     first sentences would be longer than others, since long ones are those that do not fit."""
     frame = tokenizer.frames[1]
-    room = _room(frame, length, texts=2)
+    room = frame.room(length)
     for cuts in _documents(store, first, last):
         n = len(cuts) - 1
         s = int(rng.integers(2)) if n > 2 else 0  # so that another epoch leaves out other sentences
@@ -197,13 +194,6 @@ def _pair(frame: Frame, a: np.ndarray, b: np.ndarray, label: int) -> Row:
     return Row(frame.ids(a, b), second, label, frame.segments(a, b))
 
 
-def _room(frame: Frame, length: int, texts: int) -> int:
-    """Tokens of text in a row."""
-    if length - frame.size < texts:
-        raise PtmError(f"rows of {length} tokens have no room for text beside {frame.size} special tokens")
-    return length - frame.size
-
-
 def _documents(store: Store, first: int, last: int) -> Iterator[np.ndarray]:
     """Where each document's sentences begin, and where the last one ends."""
     for document in range(first, last):
@@ -220,14 +210,11 @@ def _separator(tokenizer: Tokenizer) -> int | None:
 
 
 def _joined(tokens, documents, separator) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The documents as one, a separator at the beginning of all but the first."""
-    parts, cuts, at = [], [np.zeros(1, np.int64)], 0
-    for number, document in enumerate(documents):
-        parts += [[separator]] * (number > 0) + [tokens[document[0] : document[-1]]]
-        at += number > 0
-        cuts.append(document[1:] - document[0] + at)
-        at += int(document[-1] - document[0])
-    return np.concatenate(parts).astype(np.int64), [np.concatenate(cuts)]
+    """Consecutive documents as one, a separator at the beginning of all but the first."""
+    begins, end = np.array([document[0] for document in documents]), documents[-1][-1]
+    text = np.insert(tokens[begins[0] : end].astype(np.int64), begins[1:] - begins[0], separator)
+    cuts = [document[1:] - begins[0] + number for number, document in enumerate(documents)]
+    return text, [np.concatenate([[0], *cuts])]
 
 
 def _stretches(cuts: np.ndarray, room: int) -> Iterator[tuple[int, int]]:
@@ -259,8 +246,7 @@ def _elsewhere(store, documents, number, true_next, size, rng) -> np.ndarray | N
 
 def _shorten(a: np.ndarray, b: np.ndarray, room: int, rng) -> tuple[np.ndarray, np.ndarray]:
     """Tokens taken off the longer side, in front or behind at random, until both fit."""
-    while len(a) + len(b) > room:
-        surplus = len(a) + len(b) - room
+    while (surplus := len(a) + len(b) - room) > 0:
         longer, other = (a, b) if len(a) >= len(b) else (b, a)
         cut = min(surplus, max(len(longer) - len(other), 1))
         front = int(rng.integers(cut + 1))
@@ -279,7 +265,6 @@ class Rows(Protocol):
 
     def take(self, n: int) -> tuple[list[Row], range]:
         """The next `n` rows and their numbers."""
-        ...
 
 
 class Stream:
@@ -305,10 +290,9 @@ class Stream:
             self._load()
             barren = 0 if self._rows else barren + 1
             if barren > len(self.blocks):
-                raise PtmError(
-                    f"no row of {self.length} tokens can be made of this text: a pair takes two sentences of "
-                    "one document that fit into a row together. Give longer rows (length=...) or documents"
-                )
+                what = f"no row of {self.length} tokens can be made of this text"
+                pairs = "a pair takes two sentences of one document that fit into a row"
+                raise PtmError(f"{what}: {pairs}. Give longer rows (length=...) or documents")
             part = self._rows[p["row"] : p["row"] + n - len(taken)]
             taken += part
             p["row"] += len(part)

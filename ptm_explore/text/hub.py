@@ -31,10 +31,9 @@ def open_task(source: str) -> tuple[str, Rows, tuple[str, ...], str | None]:
     and its metric, if it has one of its own. What is stored as the number of a name comes as the name; -1,
     by which test sets hide their labels, as None."""
     builder, streams = _open(source, None)
-    names: dict[str, list[str]] = {}
-    for column, feature in (next(iter(streams.values())).features or {}).items():
-        spelt = getattr(getattr(feature, "feature", feature), "names", None)
-        names |= {column: spelt} if spelt else {}
+    features = next(iter(streams.values())).features or {}
+    spelt = {column: getattr(getattr(f, "feature", f), "names", None) for column, f in features.items()}
+    names: dict[str, list[str]] = {column: known for column, known in spelt.items() if known}
 
     def rows() -> Iterator[tuple[str, str, dict]]:
         for split, stream in streams.items():

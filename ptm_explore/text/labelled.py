@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ptm_explore.errors import PtmError
 from ptm_explore.text.batches import Row
 from ptm_explore.text.tasks import Example
 from ptm_explore.text.tokenizers import Frame, Tokenizer
@@ -49,7 +48,7 @@ class Framer:
         questions = iter(encodings[: len(asked)])
         result = []
         for example, text, encoding in zip(examples, read, encodings[len(asked) :], strict=True):
-            before = None if example.pair is None else np.array(next(questions).ids, np.int64)
+            before = [] if example.pair is None else [np.array(next(questions).ids, np.int64)]
             spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)
             spans[:, 0] += [len(text[a:b]) - len(text[a:b].lstrip()) for a, b in spans.tolist()]
             result.append(self._windows(example, before, np.array(encoding.ids, np.int64), spans))
@@ -65,19 +64,14 @@ class Framer:
             chosen.append(windows[int(rng.integers(len(windows)))].row)
         return chosen
 
-    def _windows(
-        self, example: Example, before: np.ndarray | None, ids: np.ndarray, spans: np.ndarray
-    ) -> list[Window]:
-        frame = self.frames[before is not None]
-        room = self.length - frame.size
-        if room < 1 + (before is not None):
-            what = f"rows of {self.length} tokens have no room for text"
-            raise PtmError(f"{what} beside {frame.size} special ones")
-        if before is not None:
+    def _windows(self, example: Example, before: list, ids: np.ndarray, spans: np.ndarray) -> list[Window]:
+        frame = self.frames[len(before)]
+        room = frame.room(self.length)
+        if before:
             # of two texts the longer is cut; a question leaves at least half of a row to read
             rest = max(room // 2, room - len(ids)) if self.head == "sequence" else room // 2
-            before = before[: max(rest, 1)]
-            room -= len(before)
+            before = [before[0][: max(rest, 1)]]
+            room -= len(before[0])
         step = max(room // 2, 1) if self.head == "span" else room
         steps = range(0, 1 if self.head == "sequence" else max(len(ids) - room + step, 1), step)
         words = np.full(len(ids), NONE)
@@ -86,11 +80,11 @@ class Framer:
             starts = np.array([start for start, _ in example.words])
             word = np.searchsorted(starts, spans[written, 0], side="right") - 1
             words[written] = np.where(np.diff(word, prepend=-1) > 0, word, NONE)
-        begin = len(frame.specials[0]) + (0 if before is None else len(before) + len(frame.specials[1]))
+        begin = sum(map(len, [*frame.specials[:-1], *before]))
         windows = []
         for at in steps:
             part = slice(at, at + room)
-            texts = [text for text in (before, ids[part]) if text is not None]
+            texts = [*before, ids[part]]
             row = frame.ids(*texts)
             absent = int(np.argmax(row == self.tokenizer.cls_id)) if self.tokenizer.cls_id in row else 0
             made = Row(row, segments=frame.segments(*texts))

@@ -140,25 +140,18 @@ class _Side:
         files = {field.name: folder / f"{name}.{field.name}" for field in fields(Store)}
         self._files = {part: stack.enter_context(path.open("wb")) for part, path in files.items()}
         self.entries = dict.fromkeys(files, 0)  # how many are in each file
-        self._write("sentences", [0])
-        self._write("documents", [0])
+        self.write("sentences", [0])
+        self.write("documents", [0])
 
-    def _write(self, part: str, values: Sequence[int] | np.ndarray) -> None:
+    def write(self, part: str, values: Sequence[int] | np.ndarray) -> None:
         self._files[part].write(np.asarray(values, self._dtype if part == "tokens" else np.int64).tobytes())
         self.entries[part] += len(values)
 
     def add(self, document: "_Document") -> None:
-        self._write("sentences", self.entries["tokens"] + np.cumsum(document.lengths))
-        self._write("tokens", document.tokens)
-        self._write("documents", [self.entries["sentences"] - 1])
+        self.write("sentences", self.entries["tokens"] + np.cumsum(document.lengths))
+        self.write("tokens", document.tokens)
+        self.write("documents", [self.entries["sentences"] - 1])
         self.counts += np.bincount(document.tokens, minlength=len(self.counts))
-
-    def finish(self) -> dict[str, int]:
-        """The number of entries in each file."""
-        self._write("counts", self.counts)
-        for file in self._files.values():
-            file.close()  # raises here, not later, if the disk is full
-        return self.entries
 
 
 class _Document(NamedTuple):
@@ -201,8 +194,14 @@ def _build(folder: Path, corpus: Corpus, tokenizer: Tokenizer, limit: int | None
         for name, document in waiting.items():
             sides[name].add(document)
         if not all(side.entries["tokens"] for side in sides.values()):
-            raise PtmError(_too_small(corpus, limit))
-        entries = {name: side.finish() for name, side in sides.items()}
+            lost = ", ".join(f"{n} {why}" for why, n in corpus.skipped.items() if n)
+            where = (f" within limit={limit}" if limit else "") + (f" (skipped: {lost})" if lost else "")
+            found = f"{corpus.name} has fewer than two sentences of text{where}"
+            raise PtmError(f"{found}; one to train on and one to hold out is the least")
+        for writer in sides.values():
+            writer.write("counts", writer.counts)
+    # the files are closed, which raises if the disk is full
+    entries = {name: side.entries for name, side in sides.items()}
     (folder / "meta.json").write_text(json.dumps({"dtype": dtype.name, "entries": entries}), "utf-8")
 
 
@@ -216,14 +215,6 @@ def _shared(document: _Document, side: str, others: int) -> dict[str, _Document]
         return {}
     last = max(1, n // HELDOUT_SHARE)
     return {"train": document.cut(0, n - last), "heldout": document.cut(n - last, n).within(HELDOUT)}
-
-
-def _too_small(corpus: Corpus, limit: int | None) -> str:
-    skipped = ", ".join(f"{n} {why}" for why, n in corpus.skipped.items() if n)
-    return (
-        f"{corpus.name} has fewer than two sentences of text{f' within limit={limit}' if limit else ''}"
-        f"{f' (skipped: {skipped})' if skipped else ''}; one to train on and one to hold out is the least"
-    )
 
 
 def _hash(text: str) -> int:

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer as Backend
 from ptm_explore.errors import PtmError
 from ptm_explore.text import styles, vocab_files
 from ptm_explore.text.cache import digest
+from ptm_explore.text.readers import encodable
 
 ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 
@@ -65,16 +66,19 @@ class Frame:
         ends = [*(text[0] for text in texts), len(encoding)]
         runs = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
         ids, segments = (np.array(part, np.int64) for part in (encoding.ids, encoding.type_ids))
-        return cls(
-            tuple(ids[run] for run in runs),
-            tuple(segments[run] for run in runs),
-            tuple(int(segments[text[0]]) for text in texts),
-        )
+        special_ids, special_segments = (tuple(part[run] for run in runs) for part in (ids, segments))
+        return cls(special_ids, special_segments, tuple(int(segments[text[0]]) for text in texts))
 
     @property
     def size(self) -> int:
         """The number of special tokens."""
         return sum(map(len, self.specials))
+
+    def room(self, length: int) -> int:
+        """How many tokens of text go into a row of `length`; a `PtmError` if not one of each text."""
+        if length - self.size < len(self.text_segments):
+            raise PtmError(f"rows of {length} tokens have no room for text beside {self.size} special ones")
+        return length - self.size
 
     def ids(self, *texts: np.ndarray) -> np.ndarray:
         """(T,) the ids of the texts, framed."""
@@ -196,13 +200,16 @@ class Tokenizer:
                 raise PtmError(f"every text needs its pair: {len(inputs)} texts, but {len(pairs)} pairs")
             inputs = list(zip(inputs, pairs, strict=True))
         encodings = self._encode(inputs, self.backend.encode_batch, True)
-        kept = [list(range(len(e))) for e in encodings]
-        if max_len is not None:
-            kept = [_longest_first(e, max_len) for e in encodings]
-            total = sum(map(len, encodings))
-            if lost := total - sum(map(len, kept)):
-                warnings.warn(f"{lost} of {total} tokens were cut to fit max_len={max_len}", stacklevel=2)
-        return self._batch(inputs, encodings, kept)
+        if max_len is not None and max(map(len, encodings)) > max_len:
+            specials, total = self.frames[pair is not None].size, sum(map(len, encodings))
+            if max_len - specials < 1 + (pair is not None):
+                raise PtmError(f"max_len={max_len} leaves no room for text beside {specials} special tokens")
+            self.backend.enable_truncation(max_len)
+            encodings = self._encode(inputs, self.backend.encode_batch, True)
+            self.backend.no_truncation()
+            lost = total - sum(map(len, encodings))
+            warnings.warn(f"{lost} of {total} tokens were cut to fit max_len={max_len}", stacklevel=2)
+        return self._batch(inputs, encodings)
 
     def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
         """The text of one sequence of ids (a list, array or tensor)."""
@@ -286,10 +293,8 @@ class Tokenizer:
                 raise PtmError(f"{name} {position} is {type(text).__name__}, not a string")
             if not text.strip():
                 raise PtmError(f"{name} {position} is empty; give at least one word")
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise PtmError(f"{name} {position} is not valid Unicode: {error.reason}") from error
+            if not encodable(text):
+                raise PtmError(f"{name} {position} is not valid Unicode: surrogates not allowed")
         return list(texts)
 
     def _valid(self, ids: Iterable[int]) -> list[int]:
@@ -299,49 +304,23 @@ class Tokenizer:
                 raise PtmError(f"there is no token {i}; ids go from 0 to {self.vocab_size - 1}")
         return ids
 
-    def _batch(self, inputs: list, encodings: list[Encoding], kept: list[list[int]]) -> Tokens:
-        pad = next(i for i in (self.pad_id, self.eos_id, 0) if i is not None)
-        lengths = torch.tensor([len(keep) for keep in kept])
-        mask = torch.arange(int(lengths.max())) < lengths[:, None]  # (B, T)
-        ids, segments = torch.full(mask.shape, pad), torch.zeros(mask.shape, dtype=torch.long)
-        words, offsets = [], []
-        for row, (given, encoding, keep) in enumerate(zip(inputs, encodings, kept, strict=True)):
-            ids[row, : len(keep)] = torch.tensor(encoding.ids)[keep]
-            segments[row, : len(keep)] = torch.tensor(encoding.type_ids)[keep]
-            word_ids, spans, sources = encoding.word_ids, encoding.offsets, encoding.sequence_ids
-            texts, padding = (given,) if isinstance(given, str) else given, mask.size(1) - len(keep)
-            words.append([word_ids[i] for i in keep] + [None] * padding)
-            offsets.append([_trim(texts[sources[i] or 0], *spans[i]) for i in keep] + [(0, 0)] * padding)
+    def _batch(self, inputs: list, encodings: list[Encoding]) -> Tokens:
+        longest, offsets = max(map(len, encodings)), []
+        for given, encoding in zip(inputs, encodings, strict=True):
+            encoding.pad(longest, pad_id=next(i for i in (self.pad_id, self.eos_id, 0) if i is not None))
+            texts = (given,) if isinstance(given, str) else given
+            pairs = zip(encoding.sequence_ids, encoding.offsets, strict=True)
+            offsets.append([(end - len(texts[s or 0][begin:end].lstrip()), end) for s, (begin, end) in pairs])
+        parts = ("ids", "attention_mask", "type_ids")
+        ids, real, segments = (torch.tensor([getattr(e, part) for e in encodings]) for part in parts)
         names = torch.tensor(sorted(self.special_ids - {self.mask_id}), dtype=torch.long)
-        special = torch.isin(ids, names) | ~mask
-        return Tokens(ids, mask, segments, special, [*map(self.tokens, ids)], words, offsets, inputs)
+        special, words = torch.isin(ids, names) | ~real.bool(), [e.word_ids for e in encodings]
+        return Tokens(ids, real.bool(), segments, special, [*map(self.tokens, ids)], words, offsets, inputs)
 
 
 def _alternate(outer: Sequence[np.ndarray], inner: Sequence[np.ndarray]) -> np.ndarray:
     parts = [part for pair in zip(outer[:-1], inner, strict=True) for part in pair]
     return np.concatenate([*parts, outer[-1]]).astype(np.int64)
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    return start, end
-
-
-def _longest_first(encoding: Encoding, max_len: int) -> list[int]:
-    """Positions to keep of an encoding cut to `max_len` tokens: the ends of the longer text go first."""
-    sources = encoding.sequence_ids  # None for the special tokens of the template
-    places: list[list[int]] = [[i for i, s in enumerate(sources) if s == which] for which in (0, 1)]
-    specials = sources.count(None)
-    room = max_len - specials
-    if room < sum(map(bool, places)):
-        raise PtmError(f"max_len={max_len} leaves no room for text beside {specials} special tokens")
-    first, second = map(len, places)
-    if first + second > room:
-        shorter = min(first, second, room // 2)
-        first, second = (shorter, room - shorter) if first <= second else (room - shorter, shorter)
-    keep = set(places[0][:first] + places[1][:second])
-    return [i for i, s in enumerate(sources) if s is None or i in keep]
 
 
 def _guessed_roles(backend: Backend) -> dict[str, str]:

@@ -5,6 +5,7 @@ A spiece.model is a protocol buffer, of which little is needed: the pieces with 
 which characters are normalised (github.com/google/sentencepiece, src/sentencepiece_model.proto).
 """
 
+import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,24 +69,17 @@ def from_spiece(path: Path, config: dict) -> Tokenizer:
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """(number, value) of each field of a message: a varint as a number, all else as bytes."""
-    at = 0
+    stream = io.BytesIO(data)
 
     def varint() -> int:
-        nonlocal at
         value = shift = 0
         while True:
-            byte = data[at]
-            at += 1
+            byte = stream.read(1)[0]
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
                 return value
 
-    while at < len(data):
+    while stream.tell() < len(data):
         number, wire = divmod(varint(), 8)
-        if wire == 0:
-            yield number, varint()
-            continue
-        size = {1: 8, 5: 4}.get(wire) or varint()
-        yield number, data[at : at + size]
-        at += size
+        yield number, varint() if wire == 0 else stream.read({1: 8, 5: 4}.get(wire) or varint())

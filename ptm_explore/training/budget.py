@@ -29,10 +29,8 @@ class Budget:
             return text
         found = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:[eE]\+?\d+)?)\s*([kMGBT]?)\s*([a-z]+)\s*", str(text))
         if not found or found[3] not in UNITS or float(found[1]) <= 0:
-            raise PtmError(
-                f"{text!r} is not a budget; give a positive quantity with a unit, such as 60s, 10min, "
-                "2Mtokens, 500steps or 1e13flops"
-            )
+            known = "60s, 10min, 2Mtokens, 500steps or 1e13flops"
+            raise PtmError(f"{text!r} is not a budget; give a positive quantity with a unit, such as {known}")
         unit, size = UNITS[found[3]]
         return cls(float(found[1]) * SCALES[found[2]] * size, unit)
 

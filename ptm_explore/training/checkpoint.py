@@ -6,7 +6,6 @@
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import safetensors.torch
@@ -19,11 +18,10 @@ from ptm_explore.errors import PtmError
 
 def save(folder: Path, net: nn.Module, optimizer: Optimizer, state: dict, keep: int = 2) -> Path:
     """Write a checkpoint of `state["progress"]["steps"]` and drop all but the last `keep`."""
-    target = folder / f"step-{state['progress']['steps']:08d}"
-    temporary = None
+    target, temporary = folder / f"step-{state['progress']['steps']:08d}", folder / ".writing-checkpoint"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed while writing
+        temporary.mkdir(parents=True)
         weights = {name: parameter.detach().cpu().contiguous() for name, parameter in net.named_parameters()}
         safetensors.torch.save_file(weights, temporary / "model.safetensors")
         safetensors.torch.save_file(_moments(net, optimizer), temporary / "optimizer.safetensors")
@@ -31,20 +29,15 @@ def save(folder: Path, net: nn.Module, optimizer: Optimizer, state: dict, keep: 
         for file in temporary.iterdir():  # on the disk before the name is: a power cut is a kill too
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-        if target.exists():
-            shutil.rmtree(target)
+        shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     except Exception as error:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        raise PtmError(
-            f"could not write the checkpoint {target} ({error}); the one before it is untouched. "
-            "Free some space and run again with --resume."
-        ) from error
+        shutil.rmtree(temporary, ignore_errors=True)
+        advice = "the one before it is untouched. Free some space and run again with --resume."
+        raise PtmError(f"could not write the checkpoint {target} ({error}); {advice}") from error
     for old in _all(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
-    for left in folder.glob(".writing-*"):  # by a process that was killed while writing
-        shutil.rmtree(left, ignore_errors=True)
+
     return target
 
 
@@ -60,29 +53,24 @@ def load(path: Path, net: nn.Module, optimizer: Optimizer) -> dict:
         parts = (path / f"{part}.safetensors" for part in ("model", "optimizer"))
         weights, moments = map(safetensors.torch.load_file, parts)
     except Exception as error:
-        raise PtmError(
-            f"the checkpoint {path} cannot be read ({error}); remove that folder to use the one before"
-        ) from error
+        raise PtmError(f"{path} cannot be read ({error}); remove it to use the checkpoint before") from error
     own = dict(net.named_parameters())  # shared ones once, under their first name
     if {name: p.shape for name, p in own.items()} != {name: t.shape for name, t in weights.items()}:
         raise PtmError(f"the checkpoint {path} is of another network; train into another folder")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(weights[name])
-            optimizer.state[parameter] = {
-                key.removeprefix(name + "/"): value.to(parameter.device if value.dim() else "cpu")
-                for key, value in moments.items()
-                if key.startswith(name + "/")
-            }
+    for key, value in moments.items():
+        name, _, moment = key.rpartition("/")
+        optimizer.state[own[name]][moment] = value.to(own[name].device if value.dim() else "cpu")
     return state
 
 
 def _moments(net: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
-    names = {id(parameter): name for name, parameter in net.named_parameters()}
     return {
-        f"{names[id(parameter)]}/{key}": value.detach().cpu().contiguous()
-        for parameter, values in optimizer.state.items()
-        for key, value in values.items()
+        f"{name}/{key}": value.detach().cpu().contiguous()
+        for name, parameter in net.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
     }
 
 

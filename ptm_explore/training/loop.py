@@ -5,24 +5,26 @@ and resumed ends with the same weights as one that was not. Losses are divided b
 accumulated batches predict together, so that how a step is spread over them does not change it.
 """
 
+import json
 import math
 import signal
 import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ptm_explore.errors import PtmError, TrainingError
+from ptm_explore.model import Model
 from ptm_explore.models.network import Network
-from ptm_explore.models.recipes import Schedule
+from ptm_explore.models.recipes import Recipe, Schedule
 from ptm_explore.objectives.base import Objective
 from ptm_explore.text.batches import Batch, Rows, collate
 from ptm_explore.text.tokenizers import Tokenizer
@@ -34,6 +36,7 @@ SAVE_SECONDS = 30  # between checkpoints, where `save_every` names no number of 
 EVALUATIONS = 12  # on held-out text at most, spread over the budget
 EVALUATING = 0.15  # of the seconds at most; a short run is judged less often, but always before and after
 RECORDS = 100  # rows of metrics, spread over the budget
+M = TypeVar("M", bound=Model)
 
 
 class Learner(nn.Module):
@@ -80,6 +83,7 @@ class Trainer:
         self.progress: dict[str, Any] = {"steps": 0, "tokens": 0, "seconds": 0.0, "flops": 0.0}
         self.history: list[dict] = []
         self.judging = 0.0  # seconds spent on evaluations
+        self._checkpoints = (self.folder or Path()) / "checkpoints"
         if self.resume and self.folder is not None:
             self._resume(optimizer)
         learner, optimizer = accelerator.prepare(Learner(self.net, self.objective), optimizer)
@@ -93,18 +97,31 @@ class Trainer:
             finally:
                 bar.close()
                 self.threads.restore()
-                self.net.eval()
+                self.net.eval().requires_grad_(True)
         evaluated: dict[str, Any] = next((row for row in reversed(self.history) if "heldout_loss" in row), {})
         if concern := self.objective.concern(evaluated):
             warnings.warn(concern, stacklevel=2)
         return self.history
 
+    def trained(self, kind: Callable[..., M], recipe: Recipe | None, card: dict) -> M:
+        """The model that training makes, saved in `folder`; an error that stops it has the model so far."""
+        try:
+            self.train()
+        except TrainingError as error:
+            error.model = kind(self.net.cpu(), self.tokenizer, recipe, self.history, card)
+            raise
+        card |= {"device": devices.name_of(next(self.net.parameters()).device)} | self.progress
+        model = kind(self.net, self.tokenizer, recipe, self.history, card)
+        if self.folder is not None and devices.processes(self.cpu).is_main_process:
+            model.save(self.folder)
+        return model
+
     def _run(self, accelerator, learner, optimizer, bar, stopped) -> None:
         share = self.budget.share(self.progress)
         if not self.history:
             self._record(bar, accelerator, share, None, evaluate=True)
-        p, saved, recorded, evaluated = self.progress, time.monotonic(), share, share
-        while share < 1:
+        p, saved, recorded, evaluated, stops = self.progress, time.monotonic(), share, share, 0.0
+        while share < 1 and not stops:
             began = time.monotonic()
             lr = self.schedule.lr * rate(self.schedule, share)
             for group in optimizer.param_groups:
@@ -117,11 +134,14 @@ class Trainer:
             p["tokens"] += tokens
             p["flops"] += 3 * tokens * forward  # backward takes twice as many
             p["seconds"] += time.monotonic() - began
-            share, stop = _agree(accelerator, self.budget.share(p), stopped())
+            # one answer for all processes: the mean share of the budget, and to stop if anyone was asked to
+            mean = self.budget.share(p) / accelerator.num_processes
+            share, stops = _sum(accelerator, [mean, float(stopped())])
+            share = 1.0 if share > 1 - 1e-9 else share
             total = sum(self.objective.weights()[name] * loss for name, loss in losses.items())
             speed = tokens / max(time.monotonic() - began, 1e-9)
             bar.update(share, total, speed, p["seconds"])
-            done = share >= 1 or stop
+            done = share >= 1 or stops > 0
             affordable = self.judging < EVALUATING * p["seconds"]
             evaluate = done or (share - evaluated >= 1 / EVALUATIONS and affordable)
             if evaluate or share - recorded >= 1 / RECORDS:
@@ -135,8 +155,6 @@ class Trainer:
                 if accelerator.is_main_process:
                     self._save(optimizer)
                 saved = time.monotonic()
-            if stop:
-                break
         accelerator.wait_for_everyone()
 
     def _step(self, accelerator, learner, optimizer) -> tuple[dict[str, float], int, int]:
@@ -176,14 +194,13 @@ class Trainer:
         return losses, int(tokens), int(totals[names[0]])
 
     def _not_a_number(self, accelerator, optimizer, losses, norm) -> None:
-        kept = "the weights from before this step are kept"
+        kept, lr = "The weights from before this step are kept", self.schedule.lr
         if self.folder is not None and accelerator.is_main_process:
             kept += f", also in {self._save(optimizer)}"
-        raise TrainingError(
-            f"training stopped at step {self.progress['steps']}: the loss is {losses}, the gradient's norm "
-            f"{norm:g}. {kept[0].upper() + kept[1:]}. Usual causes: a learning rate too high (now "
-            f"{self.schedule.lr:g}), half precision without a scaler, broken weights to start from."
-        )
+        found = f"the loss is {losses}, the gradient's norm {norm:g}"
+        causes = f"learning rate too high (now {lr:g}), half precision without a scaler, broken weights"
+        stopped = f"training stopped at step {self.progress['steps']}"
+        raise TrainingError(f"{stopped}: {found}. {kept}. Usual causes: {causes}.")
 
     def _record(self, bar, accelerator, share: float, row: dict | None, evaluate: bool) -> None:
         p = self.progress
@@ -196,10 +213,6 @@ class Trainer:
         self.history.append(entry)
         bar.record(entry, self.objective.headline(entry))
 
-    @property
-    def _checkpoints(self) -> Path:
-        return (self.folder or Path()) / "checkpoints"
-
     def _save(self, optimizer) -> Path:
         state = {"progress": self.progress, "stream": self.stream.position, "history": self.history}
         state |= {"identity": self.identity or {}}
@@ -209,13 +222,11 @@ class Trainer:
         if (path := checkpoint.latest(self._checkpoints)) is None:
             return
         state = checkpoint.load(path, self.net, optimizer)
-        for name, now in (self.identity or {}).items():
+        for name, now in json.loads(json.dumps(self.identity or {})).items():  # as it comes back from a file
             then = state["identity"].get(name)
             if then != now:
-                raise PtmError(
-                    f"{path} was trained with {name} {then!r}, this run has {now!r}; resume with the same, "
-                    "or train into another folder"
-                )
+                advice = "resume with the same, or train into another folder"
+                raise PtmError(f"{path} was trained with {name} {then!r}, this run has {now!r}; {advice}")
         self.progress, self.history = state["progress"], state["history"]
         self.stream.position = state["stream"]
 
@@ -232,7 +243,6 @@ def rate(schedule: Schedule, share: float) -> float:
 def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], device) -> dict[str, float]:
     """Held-out loss (nats) and accuracy of each objective, the first one's without a suffix, and what else
     the objective measures."""
-    was_training = net.training
     net.eval()
     losses, correct, counts = Counter[str](), Counter[str](), Counter[str]()
     scores: dict[str, list[Tensor]] = {}
@@ -244,7 +254,7 @@ def evaluate_on(net: nn.Module, objective: Objective, batches: list[Batch], devi
         correct.update({name: int(value) for name, value in objective.correct(out, batch).items()})
         for name, values in objective.scores(out, batch).items():
             scores.setdefault(name, []).append(values.cpu())
-    net.train(was_training)
+
     result = {}
     for number, (name, count) in enumerate(counts.items()):
         suffix = f"_{name}" if number else ""
@@ -258,9 +268,8 @@ def _optimizer(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls on matrices only."""
     matrices = [p for p in net.parameters() if p.dim() > 1]
     vectors = [p for p in net.parameters() if p.dim() <= 1]
-    pulled = {"params": matrices, "weight_decay": schedule.weight_decay}
-    groups = [pulled, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, schedule.lr, schedule.betas, schedule.eps, fused=True)
+    groups: list[dict] = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors}]
+    return torch.optim.AdamW(groups, schedule.lr, schedule.betas, schedule.eps, weight_decay=0.0, fused=True)
 
 
 def _sum(accelerator, values: Sequence[float | int]) -> list[float]:
@@ -269,12 +278,6 @@ def _sum(accelerator, values: Sequence[float | int]) -> list[float]:
         return [float(value) for value in values]
     kind = torch.float32 if accelerator.device.type == "mps" else torch.float64
     return accelerator.reduce(torch.tensor(values, dtype=kind, device=accelerator.device), "sum").tolist()
-
-
-def _agree(accelerator, share: float, stop: bool) -> tuple[float, bool]:
-    """One answer for all processes: the mean share of the budget, and to stop if anyone was asked to."""
-    share, stops = _sum(accelerator, [share / accelerator.num_processes, float(stop)])
-    return (1.0 if share > 1 - 1e-9 else share), stops > 0
 
 
 @contextmanager
@@ -287,9 +290,8 @@ def _stop_button() -> Iterator:
         return
 
     def press(number, frame):
-        if pressed:
-            raise KeyboardInterrupt
         pressed.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = signal.signal(signal.SIGINT, press)
     try:

@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ptm_explore.errors import PtmError, TrainingError
+from ptm_explore.errors import PtmError
 from ptm_explore.model import Model
 from ptm_explore.models.recipes import Recipe, recipe
 from ptm_explore.objectives import objective
 from ptm_explore.objectives.base import Objective
+from ptm_explore.text import corpora
 from ptm_explore.text.batches import Batch, Stream, collate
-from ptm_explore.text.corpora import Corpus
-from ptm_explore.text.corpora import corpus as open_corpus
 from ptm_explore.text.store import Splits, tokenise, train_tokenizer
 from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training import checkpoint
 from ptm_explore.training.budget import Budget
-from ptm_explore.training.devices import name_of, processes
+from ptm_explore.training.devices import processes
 from ptm_explore.training.loop import Trainer
 from ptm_explore.training.progress import Line
 from ptm_explore.training.start import warm_start
@@ -28,7 +27,7 @@ HELDOUT_TOKENS = 40_000  # enough for +-0.5 points of accuracy on 6,000 masked t
 
 def pretrain(
     name: str | Recipe,
-    corpus: str | Path | Corpus | list[str] = "world",
+    corpus: str | Path | corpora.Corpus | list[str] = "world",
     budget: str | Budget = "60s",
     seed: int = 0,
     start: str | None = None,
@@ -62,7 +61,7 @@ def pretrain(
     if resume and folder is None:
         raise PtmError("resume=True needs the folder to resume from: out=...")
 
-    text = corpus if isinstance(corpus, Corpus) else open_corpus(corpus, text_field)
+    text = corpora.corpus(corpus, text_field)
     tokenizer, splits = _prepare(text, chosen, cpu, show)
     chosen = recipe(chosen, vocab_size=tokenizer.vocab_size)  # a small corpus yields fewer pieces
     goal = objective(chosen.objectives)
@@ -73,26 +72,17 @@ def pretrain(
     heldout = heldout_batches(splits.heldout, goal, tokenizer, length)
     baseline = unigram_baseline(heldout, splits.train.counts)
     stream = Stream(splits.train, goal.arrange, tokenizer, length, seed)
-    identity = {"recipe": _plain(asdict(chosen)), "corpus": text.key, "seed": seed, "start": start}
+    identity = {"recipe": asdict(chosen), "corpus": text.key, "seed": seed, "start": start}
     options: dict[str, Any] = {"seed": seed, "accumulate": accumulate, "precision": precision, "cpu": cpu}
     options |= {"folder": folder, "save_every": save_every, "resume": resume, "identity": identity}
     options |= {"show": show, "title": chosen.name}
     trainer = Trainer(net, goal, tokenizer, stream, heldout, baseline, budget, chosen.schedule, **options)
     card: dict[str, Any] = {"corpus": text.name, "corpus_key": text.key, "skipped": dict(text.skipped)}
     card |= {"budget": str(budget), "seed": seed, "start": start, "changes": changes}
-    try:
-        history = trainer.train()
-    except TrainingError as error:
-        error.model = Model(net.cpu(), tokenizer, chosen, trainer.history, card)
-        raise
-    device = name_of(next(net.parameters()).device)
-    model = Model(net, tokenizer, chosen, history, card | {"device": device} | trainer.progress)
-    if folder is not None and processes(cpu).is_main_process:
-        model.save(folder)
-    return model
+    return trainer.trained(Model, chosen, card)
 
 
-def _prepare(text: Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Tokenizer, Splits]:
+def _prepare(text: corpora.Corpus, chosen: Recipe, cpu: bool, show: bool) -> tuple[Tokenizer, Splits]:
     """Tokenizer and token store, from the cache where they are there; one process of many makes them."""
     line, reading = Line(show), f"reading {text.name}: "
     with processes(cpu).main_process_first():
@@ -108,11 +98,8 @@ def heldout_batches(store, goal: Objective, tokenizer, length: int, size: int = 
     """Rows of unseen documents, corrupted with a seed of their own: the same at each evaluation."""
     stream = Stream(store, goal.arrange, tokenizer, length, seed=12345)
     n = int(np.clip(min(HELDOUT_TOKENS, store.n_tokens) // length, 1, None))
-    batches = []
-    for _ in range(0, n, size):
-        rows, numbers = stream.take(min(size, n))
-        batches.append(goal.corrupt(collate(rows, tokenizer, numbers), tokenizer, seed=12345))
-    return batches
+    taken = (stream.take(min(size, n)) for _ in range(0, n, size))
+    return [goal.corrupt(collate(rows, tokenizer, numbers), tokenizer, seed=12345) for rows, numbers in taken]
 
 
 def unigram_baseline(batches: list[Batch], counts: np.ndarray) -> dict[str, float]:
@@ -123,14 +110,5 @@ def unigram_baseline(batches: list[Batch], counts: np.ndarray) -> dict[str, floa
         return {}
     targets = np.concatenate([batch.targets.numpy() for batch in batches])
     logs = np.log((counts + 1) / (counts + 1).sum())
-    return {
-        "unigram_accuracy": float((targets == counts.argmax()).mean()),
-        "unigram_loss": float(-logs[targets].mean()),
-    }
-
-
-def _plain(value):
-    """As JSON gives it back, so that a saved identity compares equal."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    right, loss = (targets == counts.argmax()).mean(), -logs[targets].mean()
+    return {"unigram_accuracy": float(right), "unigram_loss": float(loss)}

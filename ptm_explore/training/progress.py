@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 EVERY = 0.2  # seconds between two updates of the line
@@ -15,24 +16,21 @@ class Line:
     notebook holds the last state only), in a terminal overwritten, in a log a line each ten per cent."""
 
     def __init__(self, show: bool = True):
-        self._show, self._time, self._tenth = show, 0.0, -1
-        self._text = ""
+        self._show, self._time, self._tenth, self._text = show, 0.0, -1, ""
         self._handle = _notebook_output() if show else None
 
     def write(self, text: str, share: float = 0.0) -> None:
-        now = time.monotonic()
         self._text = text
-        if self._show and now - self._time >= EVERY:
-            self._time = now
+        if self._show and time.monotonic() - self._time >= EVERY:
+            self._time = time.monotonic()
             self._emit(int(share * 10))
 
     def close(self) -> None:
         """The last text, whenever it came."""
-        if not self._show or not self._text:
-            return
-        self._emit(11)
-        if self._handle is None and sys.stderr.isatty():
-            print(file=sys.stderr)
+        if self._show and self._text:
+            self._emit(11)
+            if self._handle is None and sys.stderr.isatty():
+                print(file=sys.stderr)
 
     def _emit(self, tenth: int) -> None:
         if self._handle is not None:
@@ -49,20 +47,22 @@ class Progress:
 
     def __init__(self, title: str, folder: Path | None = None, show: bool = True, past: Iterable[dict] = ()):
         self.title, self._line, self._bar, self._note, self._share = title, Line(show), "", "", 0.0
-        self._file = self._board = None
+        self._file = self._board = None  # the second where the extra is installed
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = (folder / "metrics.jsonl").open("w", encoding="utf-8")
-            self._board = _tensorboard(folder)
+            with suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._board = SummaryWriter(str(folder / "tensorboard"))
             # `past` is of the run that this one resumes: what came after its checkpoint is forgotten
             self._file.writelines(json.dumps(row) + "\n" for row in past)
 
     def update(self, share: float, loss: float, speed: float, seconds: float) -> None:
         """`share` of the budget spent in `seconds` so far; loss in nats, speed in tokens a second."""
-        full = round(share * WIDTH)
         left = seconds * (1 - share) / share if share else 0.0
         self._share = share
-        bar = f"{'█' * full}{'░' * (WIDTH - full)} loss {loss:.2f}, {speed:,.0f} tokens/s"
+        bar = f"{'█' * round(share * WIDTH):░<{WIDTH}} loss {loss:.2f}, {speed:,.0f} tokens/s"
         self._bar = f"{self.title} {share:4.0%} {bar}, {_clock(seconds)} spent, {_clock(left)} left"
         self._write()
 
@@ -82,8 +82,7 @@ class Progress:
                 self._board.add_scalar(name, value, row["step"])
 
     def close(self) -> None:
-        self._line.close()
-        for sink in (self._file, self._board):
+        for sink in (self._line, self._file, self._board):
             if sink is not None:
                 sink.close()
 
@@ -95,20 +94,9 @@ def _clock(seconds: float) -> str:
 
 def _notebook_output():
     """A display that can be updated, where a notebook is listening."""
-    if "IPython" not in sys.modules:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
         return None
-    from IPython import get_ipython
     from IPython.display import display
 
-    if not hasattr(get_ipython(), "kernel"):
-        return None
     return display({"text/plain": "..."}, raw=True, display_id=True)
-
-
-def _tensorboard(folder: Path):
-    """A writer, where the extra is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"))

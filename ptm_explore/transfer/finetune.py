@@ -11,18 +11,17 @@ import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
 from ptm_explore.classifier import Classifier
-from ptm_explore.errors import PtmError, TrainingError, unknown
+from ptm_explore.errors import PtmError, unknown
 from ptm_explore.model import Model
 from ptm_explore.models.network import Network
 from ptm_explore.models.recipes import Schedule, build
-from ptm_explore.objectives.base import Objective, accuracy
+from ptm_explore.objectives.base import Objective
+from ptm_explore.text import tasks
 from ptm_explore.text.batches import Batch, Row, collate
 from ptm_explore.text.labelled import HEAD_OF, NONE, Framer
 from ptm_explore.text.tasks import Split, Task
-from ptm_explore.text.tasks import task as open_task
 from ptm_explore.text.tokenizers import Tokenizer
 from ptm_explore.training.budget import Budget
-from ptm_explore.training.devices import name_of, processes
 from ptm_explore.training.loop import Trainer
 
 HELDOUT = 500  # examples of dev on which the learning curve is drawn
@@ -66,10 +65,8 @@ class Labels(Objective):
         return logits.masked_fill(~batch.attention_mask[:, :, None], -torch.inf)
 
     def headline(self, metrics):
-        share = accuracy(metrics, self.name)
-        if share is not None:
-            return f"held-out {100 * share:.1f} %"
-        return f"held-out error {metrics['heldout_loss']:.3f}" if "heldout_loss" in metrics else ""
+        missed = f"held-out error {metrics['heldout_loss']:.3f}" if "heldout_loss" in metrics else ""
+        return super().headline(metrics) or missed
 
 
 class Examples:
@@ -112,10 +109,9 @@ def finetune(
     settings of the schedule, as `lr=1e-4, batch=16, length=128` (tokens in a row), or `dropout`. `out`,
     `resume` and `save_every` are as in `pretrain`. The learning curve on dev is in `history`;
     `clf.evaluate("test")` gives the score."""
-    data = task if isinstance(task, Task) else open_task(task, show=show)
+    data = task if isinstance(task, Task) else tasks.task(task, show=show)
     if data.kind not in HEAD_OF:
-        purpose = f"for judging models as they are ({data.kind})"
-        raise PtmError(f"{data.name} is {purpose}; nothing is learnt from it")
+        raise PtmError(f"{data.name} is for judging models as they are ({data.kind}), not for learning")
     if train not in ("all", "head"):
         raise unknown("part to train, train =", train, ("all", "head"))
     examples = data.split("train")
@@ -138,21 +134,12 @@ def finetune(
         "unanswerable": data.kind == "span" and any(not e.label for e in examples),
     }  # fmt: skip
 
-    def classifier(net: Network, history: list[dict]) -> Classifier:
-        made = Classifier(net.requires_grad_(True), model.tokenizer, model.recipe, history, card)
+    def classifier(*parts: Any) -> Classifier:
+        made = Classifier(*parts)
         made.task = data
         return made
 
-    try:
-        history = trainer.train()
-    except TrainingError as error:
-        error.model = classifier(net.cpu(), trainer.history)
-        raise
-    card |= {"device": name_of(next(net.parameters()).device)} | trainer.progress
-    made = classifier(net, history)
-    if trainer.folder is not None and processes(cpu).is_main_process:
-        made.save(trainer.folder)
-    return made
+    return trainer.trained(classifier, model.recipe, card)
 
 
 def _schedule(model: Model, changes: dict[str, Any]) -> Schedule:
@@ -164,9 +151,7 @@ def _schedule(model: Model, changes: dict[str, Any]) -> Schedule:
     schedule = replace(usual, **{name: value for name, value in changes.items() if name in known})
     if not 1 <= schedule.length <= c.max_len or schedule.batch < 1:
         given = f"length={schedule.length}, batch={schedule.batch}"
-        raise PtmError(
-            f"{given}: this model reads 1 to {c.max_len} tokens, and a step takes at least one row"
-        )
+        raise PtmError(f"{given}: this model reads 1 to {c.max_len} tokens, a step takes at least 1 row")
     return schedule
 
 
