@@ -43,7 +43,7 @@ def grid(found) -> go.Figure:
         title_text=_axis(found.axes[1], found.note), showgrid=False, **style.tokens_axis(found.columns, MOST)
     )
     rows = style.tokens_axis(found.rows, MOST)
-    fig.update_yaxes(title_text=found.axes[0], autorange="reversed", showgrid=False, **rows)
+    fig.update_yaxes(title_text=style.text(found.axes[0]), autorange="reversed", showgrid=False, **rows)
     fig.update_layout(height=200 + min(40, max(22, 400 // len(values))) * len(values))
     return fig
 
@@ -66,10 +66,10 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
         if chance in found.rows:
             level = mean[found.rows.index(chance)]
             fig.add_vline(level, line={"color": style.FAINT, "dash": "dash"}, row=1, col=col)
-    fig.update_xaxes(title_text=found.unit, matches="x" if one_scale else None)
+    fig.update_xaxes(title_text=style.text(found.unit), matches="x" if one_scale else None)
     rows = style.tokens_axis([row.replace("_", " ") for row in found.rows], MOST)
     fig.update_yaxes(autorange="reversed", **rows | {"ticktext": [style.text(r, 28) for r in found.rows]})
-    fig.update_yaxes(title_text=found.axis, col=1)
+    fig.update_yaxes(title_text=style.text(found.axis), col=1)
     fig.update_layout(height=200 + 26 * len(found.rows))
     return fig
 
@@ -95,7 +95,7 @@ def trend(found) -> go.Figure:
             marker_symbol=symbol,
         )
     fig.update_xaxes(title_text=_axis(found.axis, found.note), **style.tokens_axis(found.rows, MOST))
-    fig.update_yaxes(title_text=found.unit)
+    fig.update_yaxes(title_text=style.text(found.unit))
     fig.update_layout(height=440)
     return fig
 
@@ -105,4 +105,4 @@ def _columns(found, names):
 
 
 def _axis(name: str, note: str) -> str:
-    return f"{name}<br><sub>{style.text(note)}</sub>" if note else name
+    return f"{style.text(name)}<br><sub>{style.text(note)}</sub>" if note else style.text(name)

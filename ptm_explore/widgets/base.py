@@ -26,6 +26,11 @@ class PtmWidget(anywidget.AnyWidget):
     # ipywidgets 7 displays through this method alone and would pass over the HTML of _repr_mimebundle_.
     _ipython_display_ = None
 
+    @traitlets.validate("text", "pair", "error")
+    def _sent(self, proposal) -> str:
+        """Half surrogates as their escapes: no message may hold them."""
+        return proposal.value.encode("utf-8", "backslashreplace").decode()
+
     @property
     def _esm(self) -> str:
         """dom.js and the widget's module as one module: without the import between them."""
