@@ -26,8 +26,8 @@ DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot")  # "dash" is for
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 SCALE = "Blues"  # one hue, lightness alone carries the value: the same for every kind of colour vision
 
-# Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text; where
-# nothing else is, spaces and what joins, too.
+# Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text;
+# where nothing else is, spaces and what joins, too.
 _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]|^[\\s\u200c\u200d\ufe00-\ufe0f\U000e0000-\U000e01ef]+$"
