@@ -245,7 +245,7 @@ function render({ model, el }) {
         if (at !== `${i} ${j}`) cell(which, i, j);
         at = `${i} ${j}`;
       });
-      return h("figure", {}, h("figcaption", {}, `${name}: rows look at columns`), element);
+      return h("figure", {}, h("figcaption", {}, `${name}: ${which < 2 ? "rows look at columns" : "blue is more, orange less"}`), element);
     });
     repaint = () => {};
     return h("div", { class: "ptm-masks" }, ...figures, scale());
@@ -500,7 +500,7 @@ function render({ model, el }) {
     h(
       "div",
       { class: "ptm-widget ptm-explorer", role: "group", "aria-label": get("label"), onkeydown: ours },
-      ...typed,
+      h("div", { class: "ptm-actions ptm-texts" }, ...typed),
       controls,
       measureLine,
       headList,
