@@ -29,7 +29,7 @@ def grid(found) -> go.Figure:
     title = _axis(found.axes[1], found.note)
     fig.update_xaxes(title_text=title, showgrid=False, **style.tokens_axis(found.columns))
     rows = style.tokens_axis(found.rows)
-    fig.update_yaxes(title_text=found.axes[0], autorange="reversed", showgrid=False, **rows)
+    fig.update_yaxes(title_text=style.text(found.axes[0]), autorange="reversed", showgrid=False, **rows)
     fig.update_layout(height=200 + min(40, max(22, 400 // len(values))) * len(values))
     return fig
 
@@ -48,9 +48,9 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
         if chance in found.rows:
             level = mean[found.rows.index(chance)]
             fig.add_vline(level, line={"color": style.FAINT, "dash": "dash"}, row=1, col=col)
-    fig.update_xaxes(title_text=found.unit, matches="x" if one_scale else None)
+    fig.update_xaxes(title_text=style.text(found.unit), matches="x" if one_scale else None)
     fig.update_yaxes(autorange="reversed", **style.tokens_axis(found.rows, limit=28))
-    fig.update_yaxes(title_text=found.axis, col=1)
+    fig.update_yaxes(title_text=style.text(found.axis), col=1)
     fig.update_layout(height=200 + 26 * len(found.rows))
     return fig
 
@@ -64,7 +64,7 @@ def trend(found) -> go.Figure:
         look: dict = {"colour": colour, "dash": dash, "marker": {"symbol": symbol}, "error_y": bars}
         line(fig, list(range(len(mean))), mean, style.text(name, 40), 1, **look)
     fig.update_xaxes(title_text=_axis(found.axis, found.note), **style.tokens_axis(found.rows))
-    fig.update_yaxes(title_text=found.unit)
+    fig.update_yaxes(title_text=style.text(found.unit))
     fig.update_layout(height=440, showlegend=len(found.columns) > 1)
     return fig
 
@@ -78,4 +78,4 @@ def _columns(found) -> Iterator[tuple[str, np.ndarray, dict, str]]:
 
 
 def _axis(name: str, note: str) -> str:
-    return f"{name}<br><sub>{style.text(note)}</sub>" if note else name
+    return f"{style.text(name)}<br><sub>{style.text(note)}</sub>" if note else style.text(name)

@@ -24,9 +24,11 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 LOOKS = tuple(zip(COLOURS, DASHES, SYMBOLS, strict=True))  # of lines, one after the other
 SCALE = "Blues"  # one hue, lightness alone carries the value: the same for every kind of colour vision
 
-# Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text.
+# Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text;
+# where nothing else is, spaces and what joins, too.
 _INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]|^[\\s\u200c\u200d\ufe00-\ufe0f\U000e0000-\U000e01ef]+$"
 )
 
 
@@ -69,8 +71,9 @@ def figure(title: str, alt: str, rows: int = 1, cols: int = 1, **grid) -> go.Fig
     `fig.layout.meta["alt"]`, where `alt_text` and `to_html` find it.
     """
 
+    grid["subplot_titles"] = [text(name) for name in grid.get("subplot_titles") or ()] or None
     fig = make_subplots(rows=rows, cols=cols, **grid)
-    fig.update_layout(template=template(), title_text=text(title), meta={"alt": alt})
+    fig.update_layout(template=template(), title_text=text(title), meta={"alt": plain(alt)})
     fig.update_annotations(font_size=13)
     return fig
 

@@ -117,6 +117,8 @@ def look(
     if any(found.tokens != first.tokens for found, _ in both):
         notices["The models cut this text differently; shown are the stretches that all of them share"] = None
         groups = _stretches([found for found, _ in both], words)
+        if not groups[0]:
+            raise PtmError("the models share no stretch of this text that both read; write more words")
     else:
         each = words_of(first.words) if words else [[i] for i in range(len(first.tokens))]
         groups = [each] * len(both)

@@ -50,10 +50,6 @@ class Store:
         return len(self.tokens)
 
     @property
-    def n_sentences(self) -> int:
-        return len(self.sentences) - 1
-
-    @property
     def n_documents(self) -> int:
         return len(self.documents) - 1
 

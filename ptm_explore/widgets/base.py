@@ -22,9 +22,15 @@ class PtmWidget(anywidget.AnyWidget):
     module: str
     label = traitlets.Unicode(help="name of the widget for a screen reader").tag(sync=True)
     error = traitlets.Unicode(help="shown in the page; empty when all is well").tag(sync=True)
+    heard = traitlets.Int(help="answers given so far: the page knows that its change got one").tag(sync=True)
 
     # ipywidgets 7 displays through this method alone and would pass over the HTML of _repr_mimebundle_.
     _ipython_display_ = None
+
+    @traitlets.validate("text", "pair", "error")
+    def _sent(self, proposal) -> str:
+        """Half surrogates as their escapes: no message may hold them."""
+        return proposal.value.encode("utf-8", "backslashreplace").decode()
 
     @property
     def _esm(self) -> str:
@@ -55,6 +61,7 @@ class PtmWidget(anywidget.AnyWidget):
                 self.error = f"this failed with {type(problem).__name__}: {problem}"
                 raise
             finally:
+                self.heard += 1
                 if answer:
                     self.answer = answer
 

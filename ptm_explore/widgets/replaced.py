@@ -53,9 +53,7 @@ class ReplacedWidget(PtmWidget):
             draws = (self._goal.describe(ids, tokenizer, seed, self._model.net) for seed in seeds)
             self._drawn = next((drawn for drawn in draws if (drawn.seen != drawn.original).any()), None)
             if self._drawn is None:
-                # the page is told of errors that differ from the one before, so the round's number is there
-                restored = f"round {number + 1}: the generator restored this text {DRAWS} times"
-                raise PtmError(f"{restored}; give a longer one")
+                raise PtmError(f"the generator restored this text {DRAWS} times; give a longer one")
             self.tokens = tokenizer.tokens(self._drawn.seen.tolist())
             self.special = encoded.special[0].nonzero().flatten().tolist()
             self.wanted = int((self._drawn.seen != self._drawn.original).sum())

@@ -191,7 +191,7 @@ def test_a_negative_is_never_the_true_next_even_where_text_repeats(bert_tokenize
     assert starts
     cut = lambda i: tuple(store.tokens[store.sentences[i] : store.sentences[i + 1]])  # noqa: E731
     nexts = {}
-    for i in range(store.n_sentences - 1):
+    for i in range(len(store.sentences) - 2):
         nexts.setdefault(cut(i), set()).add(cut(i + 1))
     for row in rows:
         if row.label == 1 and len(row.ids) < 38:  # nothing was cut off

@@ -47,7 +47,7 @@ def start(page):
     """Starts the page code of a widget class on a state, without its Python."""
 
     def start(widget, **state):
-        state = {"error": "", "label": "A widget", **state}
+        state = {"error": "", "heard": 0, "label": "A widget", **state}
         blank = widget.__new__(widget)
         page.set_content("<main id=here></main>")
         page.evaluate(START, {"esm": widget._esm.fget(blank), "css": widget._css.fget(blank), "state": state})
@@ -110,7 +110,8 @@ def test_answers_to_older_texts_are_left_out(fill):
     page.get_by_label("Text").press("Enter")
     results = page.locator(".ptm-results")
     assert results.get_attribute("aria-busy") == "true"
-    show = "text => model.update({ answer: { text, masks: [[[text, 0.5]]] } })"
+    show = "text => model.update({ heard: (n += 1), answer: { text, masks: [[[text, 0.5]]] } })"
+    page.evaluate("window.n = 0")
     page.evaluate(show, "old")
     assert page.locator("th").count() == 0
     page.evaluate(show, "new")
@@ -128,9 +129,34 @@ def test_error_line_lost_kernel_and_end(fill):
     assert not lost.is_visible()
     page.evaluate("document.querySelector('#here').classList.add('jupyter-widgets-disconnected')")
     assert lost.is_visible()
-    assert page.evaluate("model.listening()") == 3
+    assert page.evaluate("model.listening()") == 4
     page.evaluate("stop()")
     assert page.evaluate("model.listening()") == 0
+
+
+def test_the_same_error_twice_and_no_answer_at_all(fill):
+    page = fill("", [])
+    page.clock.install()
+    field, results = page.get_by_label("Text"), page.locator(".ptm-results")
+    for n, text in enumerate(["a", "b"], 1):
+        field.fill(text)
+        field.press("Enter")
+        assert results.get_attribute("aria-busy") == "true"
+        answer = f"{{ error: 'no mask', heard: {n}, answer: {{ text: '{text}', masks: [] }} }}"
+        page.evaluate(f"model.update({answer})")
+        assert results.get_attribute("aria-busy") == "false"
+    nobody = page.get_by_text("No kernel answers")
+    page.clock.fast_forward(60_000)
+    assert not nobody.is_visible()  # all is answered
+    field.fill("c")
+    field.press("Enter")
+    page.clock.fast_forward(4_000)
+    assert not nobody.is_visible()
+    page.clock.fast_forward(2_000)
+    assert nobody.is_visible()
+    page.evaluate("model.update({ error: '', heard: 3, answer: { text: 'c', masks: [[['d', 0.5]]] } })")
+    assert not nobody.is_visible()
+    assert page.locator("th").all_text_contents() == ["d"]
 
 
 def test_focus_is_visible(fill):
@@ -169,17 +195,18 @@ def test_an_order_is_pressed_and_both_masks_are_shown(start):
     tokens.nth(1).click()
     assert page.evaluate("model.get('order')") == [2, 0, 1]
     assert page.locator(".ptm-results").get_attribute("aria-busy") == "true"
-    page.evaluate("model.update({ error: 'no' })")  # the answer stays as it was
+    page.evaluate("model.update({ error: 'no', heard: 1 })")  # the answer stays as it was
     assert page.locator(".ptm-results").get_attribute("aria-busy") == "false"
     tokens.nth(2).click()
     assert page.evaluate("model.get('order')") == [0, 1]
-    older = "{ error: '', answer: { ...model.get('answer'), order: [2, 0] } }"
+    older = "{ error: '', heard: 2, answer: { ...model.get('answer'), order: [2, 0] } }"
     page.evaluate(f"model.update({older})")
     assert page.locator(".ptm-results").get_attribute("aria-busy") == "true"
     left_to_right = page.get_by_role("button", name="Left to right")
     left_to_right.click()
     assert page.evaluate("model.get('order')") == [0, 1, 2]
-    page.evaluate("model.update({ answer: { ...model.get('answer'), order: [0, 1, 2], nats: [1, 2, 3] } })")
+    new = "{ ...model.get('answer'), order: [0, 1, 2], nats: [1, 2, 3] }"
+    page.evaluate(f"model.update({{ answer: {new}, heard: 3 }})")
     left_to_right.click()  # nothing new: nothing to wait for
     assert page.locator(".ptm-results").get_attribute("aria-busy") == "false"
     page.get_by_role("button", name="Shuffle all").click()
@@ -234,7 +261,7 @@ def test_the_replaced_token_game(start):
     page.evaluate("model.update({ tokens: ['x', 'y'], special: [], wanted: 2, marks: [], verdict: {} })")
     assert page.get_by_text("2 tokens were replaced. Marked: 0.").is_visible()
     assert page.locator("tbody").count() == 0
-    failed = "{ error: 'no', tokens: [], special: [], wanted: 0, marks: [], verdict: {} }"
+    failed = "{ error: 'no', heard: 9, tokens: [], special: [], wanted: 0, marks: [], verdict: {} }"
     page.evaluate(f"model.update({failed})")  # a text that cannot be dealt is passed over
     assert check.is_disabled()
     assert further.is_enabled()

@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, ours, textInput } from "./dom.js";
+import { asks, h, ours, renew, textInput } from "./dom.js";
 
 const ROW = 19; // pixels of a token's line
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#a04000", "#5f5f5f"];
@@ -63,11 +63,6 @@ function render({ model, el }) {
   const stop = [];
   const state = { view: "lines", heads: [0], how: "each", least: 0.05, hide: false, section: "all", token: null };
   const get = (name) => model.get(name);
-  const set = (name, value) => {
-    stage.setAttribute("aria-busy", String(get("live")));
-    model.set(name, value);
-    model.save_changes();
-  };
   let layers = []; // of Maps, one a model
   let pictures = []; // what `mapsOf` each panel as it is drawn
   let repaint = () => {}; // the hover frame of the view on screen
@@ -186,7 +181,7 @@ function render({ model, el }) {
         ours(event);
         const step = { ArrowDown: 1, ArrowUp: -1, Home: -T, End: T, PageDown: 10, PageUp: -10 }[event.key];
         if (event.key === "Escape") pin(null);
-        if (event.key === "Enter" && on !== null && !side) ask(on);
+        if (event.key === "Enter" && on !== null && !side) askBest(on);
         if (step === undefined) return;
         event.preventDefault();
         pin(Math.min(T - 1, Math.max(0, (on ?? -1) + step)));
@@ -204,7 +199,7 @@ function render({ model, el }) {
           onmouseleave: () => pin(null),
           onkeydown: keys,
           onblur: () => pin(null),
-          onclick: () => on !== null && !side && ask(on),
+          onclick: () => on !== null && !side && askBest(on),
         },
         ...items,
       );
@@ -250,7 +245,7 @@ function render({ model, el }) {
         if (at !== `${i} ${j}`) cell(which, i, j);
         at = `${i} ${j}`;
       });
-      return h("figure", {}, h("figcaption", {}, `${name}: rows look at columns`), element);
+      return h("figure", {}, h("figcaption", {}, `${name}: ${which < 2 ? "rows look at columns" : "blue is more, orange less"}`), element);
     });
     repaint = () => {};
     return h("div", { class: "ptm-masks" }, ...figures, scale());
@@ -320,7 +315,8 @@ function render({ model, el }) {
             Object.assign(state, { heads: [head], view: "lines" });
             views.select.value = "lines";
             if (layer === get("layer")) draw();
-            else set("layer", layer);
+            else ask("layer", layer);
+            stage.focus();
           };
           const text = `${name}, layer ${layer}, head ${head}`;
           return h("button", { type: "button", "aria-label": text, title: text, onclick: open }, element);
@@ -351,7 +347,7 @@ function render({ model, el }) {
   };
 
   /** Query times key, dimension by dimension, of the pair that was asked for. */
-  const ask = (i) => {
+  const askBest = (i) => {
     if (!get("live")) return;
     const [, at] = pictures[0][0];
     const best = frame().tokens.map((_t, j) => at(i, j));
@@ -359,10 +355,9 @@ function render({ model, el }) {
   };
   const pairOf = (i, j) => {
     const pair = [0, chosen(0)[0], i, j];
-    if (String(pair) !== String(get("asked"))) set("asked", pair); // else nothing would be sent, nothing come back
+    if (String(pair) !== String(get("asked"))) ask("asked", pair); // else nothing would be sent, nothing come back
   };
   const showProducts = () => {
-    stage.setAttribute("aria-busy", "false");
     const { asked, pair, query, key, products, rest } = get("answer") ?? {};
     if (!asked) return neurons.replaceChildren();
     const most = Math.max(...products.map(Math.abs), 1e-9);
@@ -385,7 +380,8 @@ function render({ model, el }) {
     const keys = frame().tokens.map((token, j) => [String(j), token]);
     const other = choice("key", keys, String(asked[3]), (j) => pairOf(asked[2], Number(j)));
     const titles = ["dimension", "query", "key", "product / √K"].map((text) => h("th", { scope: "col" }, text));
-    neurons.replaceChildren(
+    renew(
+      neurons,
       h("h4", {}, "Query ", h("bdi", {}, pair[0]), `, head ${asked[1]} of layer ${get("layer")}`),
       h("p", { class: "ptm-actions" }, other.element),
       h("p", {}, `The products add up to the score ${score.toFixed(3)}, a weight of ${weight.toFixed(3)}.${more}`),
@@ -394,6 +390,7 @@ function render({ model, el }) {
   };
 
   const stage = h("div", { class: "ptm-results ptm-stage", tabindex: "0", role: "region", "aria-label": "Picture" });
+  const { ask, lines: trouble } = asks(model, stop, stage);
   const notice = h("p", { class: "ptm-notice", role: "status" });
   const neurons = h("div", { class: "ptm-cut" });
   const headList = h("div", { class: "ptm-actions", role: "group", "aria-label": "Heads" });
@@ -422,7 +419,7 @@ function render({ model, el }) {
       draw();
     };
     const buttons = Array.from({ length: count }, (_x, head) => button(head));
-    headList.replaceChildren(...(count > 1 ? [...buttons, h("button", { type: "button", onclick: all }, "all")] : []));
+    renew(headList, ...(count > 1 ? [...buttons, h("button", { type: "button", onclick: all }, "all")] : []));
   };
   const draw = () => {
     if (!layers.length) return;
@@ -433,11 +430,10 @@ function render({ model, el }) {
     notice.textContent = [said, part].filter(Boolean).join(" ");
     drawHeads();
     pictures = panels().map((_name, which) => mapsOf(which));
-    stage.replaceChildren({ lines, matrix, grid }[state.view]());
+    renew(stage, { lines, matrix, grid }[state.view]());
     fillTable();
   };
   const arrive = () => {
-    stage.setAttribute("aria-busy", "false");
     const now = frame();
     const maps = get("maps");
     if (!now.tokens || maps.some((view, n) => view.byteLength !== now.heads[n] * now.tokens.length ** 2 * now.bytes)) return;
@@ -461,20 +457,21 @@ function render({ model, el }) {
     built = wanted;
     const { measures, streams } = get("choices");
     const numbers = Array.from({ length: count }, (_x, n) => [String(n), String(n)]);
-    layerChoice = choice("layer", numbers, String(get("layer")), (value) => set("layer", Number(value)));
+    layerChoice = choice("layer", numbers, String(get("layer")), (value) => ask("layer", Number(value)));
     const parts = [["all", "all"], ["00", "A → A"], ["01", "A → B"], ["10", "B → A"], ["11", "B → B"]];
     const least = h("input", { type: "range", min: "0", max: "0.5", step: "0.01", "aria-label": "smallest share of the peak" });
     least.value = state.least;
     least.addEventListener("input", () => change("least")(Number(least.value)));
     const asked = get("live")
       ? [
-          choice("measure", Object.keys(measures).map((key) => [key, key]), get("measure"), (x) => set("measure", x)).element,
-          ...(streams.length > 1 ? [choice("stream", streams.map((x) => [x, x]), get("stream"), (x) => set("stream", x)).element] : []),
-          toggle("whole words", get("words"), (on) => set("words", on)),
+          choice("measure", Object.keys(measures).map((key) => [key, key]), get("measure"), (x) => ask("measure", x)).element,
+          ...(streams.length > 1 ? [choice("stream", streams.map((x) => [x, x]), get("stream"), (x) => ask("stream", x)).element] : []),
+          toggle("whole words", get("words"), (on) => ask("words", on)),
         ]
       : [];
     const windows = Array.from({ length: Math.ceil(total / tokens.length) }, (_x, n) => String(n * tokens.length));
-    controls.replaceChildren(
+    renew(
+      controls,
       views.element,
       layerChoice.element,
       choice("several heads", [["each", "each"], ["mean", "mean"], ["maximum", "maximum"]], state.how, change("how")).element,
@@ -483,7 +480,7 @@ function render({ model, el }) {
       toggle("hide special tokens", state.hide, change("hide")),
       ...(new Set(sections).size > 1 ? [choice("parts", parts, state.section, change("section")).element] : []),
       ...(total > tokens.length && get("live")
-        ? [choice("from token", windows.map((x) => [x, x]), String(first), (x) => set("start", Number(x))).element]
+        ? [choice("from token", windows.map((x) => [x, x]), String(first), (x) => ask("start", Number(x))).element]
         : []),
     );
     measureLine.textContent = measures[get("measure")] ?? "";
@@ -492,24 +489,22 @@ function render({ model, el }) {
   const measureLine = h("p", { class: "ptm-done" });
 
   const events = { "change:frame": arrive, "change:maps": arrive, "change:answer": showProducts };
-  events["change:error"] = () => stage.setAttribute("aria-busy", "false");
   for (const [event, listener] of Object.entries(events)) {
     model.on(event, listener);
     stop.push(() => model.off(event, listener));
   }
   const typed = get("live")
-    ? h("label", {}, "Text", textInput(model, stop, 800, () => stage.setAttribute("aria-busy", "true")))
-    : h("p", {}, h("bdi", {}, [get("text"), get("pair")].filter(Boolean).join(" ‖ ")));
+    ? [["Text", "text"], ["Second text", "pair"]].map(([label, name]) => h("label", {}, label, textInput(model, stop, 800, ask, name)))
+    : [h("p", {}, h("bdi", {}, [get("text"), get("pair")].filter(Boolean).join(" ‖ ")))];
   el.append(
     h(
       "div",
       { class: "ptm-widget ptm-explorer", role: "group", "aria-label": get("label"), onkeydown: ours },
-      typed,
+      h("div", { class: "ptm-actions ptm-texts" }, ...typed),
       controls,
       measureLine,
       headList,
-      errorLine(model, stop),
-      lostLine(),
+      ...trouble,
       notice,
       readout,
       stage,

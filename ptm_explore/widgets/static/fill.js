@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, textInput } from "./dom.js";
+import { asks, h, textInput } from "./dom.js";
 
 const PAUSE = 400; // ms without a key press before the model is asked
 
@@ -20,8 +20,9 @@ function bars(fill, caption) {
 
 function render({ model, el }) {
   const stop = [];
-  const input = textInput(model, stop, PAUSE, () => results.setAttribute("aria-busy", "true"));
   const results = h("div", { class: "ptm-results", "aria-live": "polite" });
+  const { ask, lines } = asks(model, stop, results, () => model.get("answer").text === model.get("text"));
+  const input = textInput(model, stop, PAUSE, ask);
 
   const show = () => {
     const { text, masks = [] } = model.get("answer");
@@ -29,7 +30,6 @@ function render({ model, el }) {
     const many = masks.length > 1;
     const caption = (i) => (many ? `Most probable for mask ${i + 1}` : "Most probable");
     results.replaceChildren(...masks.map((fill, i) => bars(fill, caption(i))));
-    results.setAttribute("aria-busy", "false");
   };
   model.on("change:answer", show);
   stop.push(() => model.off("change:answer", show));
@@ -39,8 +39,7 @@ function render({ model, el }) {
       "div",
       { class: "ptm-widget", role: "group", "aria-label": model.get("label") },
       h("label", {}, "Text ", input),
-      errorLine(model, stop),
-      lostLine(),
+      ...lines,
       results,
     ),
   );

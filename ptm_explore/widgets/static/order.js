@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, ours } from "./dom.js";
+import { asks, h, ours } from "./dom.js";
 
 /** One mask as a table: a row looks, a column is looked at. */
 function mask(title, tokens, cells, order) {
@@ -49,10 +49,7 @@ function render({ model, el }) {
   const tokens = model.get("tokens");
   const ordinary = tokens.map((_token, i) => i).filter((i) => !model.get("special").includes(i));
   const choose = (order) => {
-    if (same(order, model.get("order"))) return; // nothing would be sent, and nothing come back
-    results.setAttribute("aria-busy", "true");
-    model.set("order", order);
-    model.save_changes();
+    if (!same(order, model.get("order"))) ask("order", order); // else nothing would be sent, and nothing come back
   };
   const press = (i) => {
     const order = model.get("order");
@@ -73,6 +70,8 @@ function render({ model, el }) {
     return { button, rank };
   });
   const results = h("div", { class: "ptm-results" });
+  const fresh = () => model.get("error") || same(model.get("answer").order ?? [], model.get("order"));
+  const { ask, lines } = asks(model, stop, results, fresh);
 
   const showOrder = () => {
     const order = model.get("order");
@@ -85,8 +84,7 @@ function render({ model, el }) {
   const show = () => {
     const answer = model.get("answer");
     const asked = answer.order ?? [];
-    if (!model.get("error") && !same(asked, model.get("order"))) return; // to an order that was pressed before
-    results.setAttribute("aria-busy", "false");
+    if (!fresh()) return; // to an order that was pressed before
     if (asked.length === 0) {
       results.replaceChildren(h("p", {}, "Everything is given. Press tokens in the order of their prediction."));
       return;
@@ -101,10 +99,7 @@ function render({ model, el }) {
       ),
     );
   };
-  const idle = () => {
-    if (model.get("error")) results.setAttribute("aria-busy", "false");
-  };
-  const events = { "change:order": showOrder, "change:answer": show, "change:error": idle };
+  const events = { "change:order": showOrder, "change:answer": show };
   for (const [event, listener] of Object.entries(events)) {
     model.on(event, listener);
     stop.push(() => model.off(event, listener));
@@ -123,8 +118,7 @@ function render({ model, el }) {
         action("Left to right", () => ordinary),
         action("Clear", () => []),
       ),
-      errorLine(model, stop),
-      lostLine(),
+      ...lines,
       results,
     ),
   );

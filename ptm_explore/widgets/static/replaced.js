@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, ours } from "./dom.js";
+import { asks, h, ours } from "./dom.js";
 
 const percent = (x) => `${(100 * x).toFixed(0)} %`;
 
@@ -10,12 +10,12 @@ function render({ model, el }) {
   const text = h("div", { class: "ptm-tokens" });
   const task = h("p", {});
   const results = h("div", { class: "ptm-results", "aria-live": "polite" });
+  const { ask, lines } = asks(model, stop, results);
 
   const send = (name, value) => {
     waiting = true;
     count();
-    model.set(name, value);
-    model.save_changes();
+    ask(name, value);
   };
   const done = () => Object.keys(model.get("verdict")).length > 0;
   const check = h("button", { type: "button", onclick: () => send("marks", [...marked]) }, "Check");
@@ -80,7 +80,7 @@ function render({ model, el }) {
     waiting = false;
     count();
   };
-  const events = { "change:tokens": deal, "change:verdict": show, "change:score": show, "change:error": failed };
+  const events = { "change:tokens": deal, "change:verdict": show, "change:score": show, "change:heard": failed };
   for (const [event, listener] of Object.entries(events)) {
     model.on(event, listener);
     stop.push(() => model.off(event, listener));
@@ -92,8 +92,7 @@ function render({ model, el }) {
       task,
       text,
       h("div", { class: "ptm-actions" }, check, next),
-      errorLine(model, stop),
-      lostLine(),
+      ...lines,
       results,
     ),
   );

@@ -1,4 +1,4 @@
-import { errorLine, h, lostLine, ours, textInput } from "./dom.js";
+import { asks, h, ours, textInput } from "./dom.js";
 
 const PAUSE = 300; // ms without a key press before Python is asked
 
@@ -22,10 +22,11 @@ function row({ name, words }, step) {
 
 function render({ model, el }) {
   const stop = [];
-  const input = textInput(model, stop, PAUSE);
   const slider = h("input", { type: "range", min: 0, max: 0, value: 0, onkeydown: ours, oninput: () => draw() });
   const count = h("output", {});
   const results = h("div", { class: "ptm-results", "aria-live": "polite" });
+  const { ask, lines } = asks(model, stop, results, () => model.get("answer").text === model.get("text"));
+  const input = textInput(model, stop, PAUSE, ask);
 
   const draw = () => {
     const { cuts = [] } = model.get("answer");
@@ -50,8 +51,7 @@ function render({ model, el }) {
       { class: "ptm-widget", role: "group", "aria-label": model.get("label") },
       h("label", {}, "Text ", input),
       h("label", {}, "Steps ", slider, count),
-      errorLine(model, stop),
-      lostLine(),
+      ...lines,
       results,
     ),
   );
