@@ -93,8 +93,15 @@ class Model:
 
     def encode(self, text: str | list[str], pair: str | list[str] | None = None) -> Tokens:
         """One text or several, each with an optional second segment, as ids (B, T) with masks, words and
-        character offsets. Longer than the model can read: cut, with a warning."""
-        return self.tokenizer.encode(text, pair, max_len=self.config.max_len)
+        character offsets; "[MASK]" is the mask of every family that has one. Longer than the model can read
+        (a classifier: than its rows were in training): cut, with a warning."""
+        text, pair = self._masked(text), self._masked(pair)
+        return self.tokenizer.encode(text, pair, max_len=getattr(self, "length", self.config.max_len))
+
+    def _masked(self, text: Any) -> Any:
+        if self.tokenizer.mask_id is None or not isinstance(text, str):
+            return [self._masked(one) for one in text] if isinstance(text, list) else text
+        return text.replace("[MASK]", self.tokenizer.token(self.tokenizer.mask_id))
 
     @torch.inference_mode()
     def fill(self, text: str, top_k: int = 5) -> list[list[tuple[str, float]]]:
@@ -108,7 +115,7 @@ class Model:
             logits = self._logits(ids, torch.tensor([ids.size(1) - 1]), "continue text")
         else:
             mask_id = self._mask_id("fill masks")
-            tokens = self.encode(_one(text).replace("[MASK]", self.tokenizer.token(mask_id)))
+            tokens = self.encode(_one(text))
             hidden = tokens.ids.eq(mask_id)
             if not hidden.any():
                 mask = self.tokenizer.mask_token

@@ -28,7 +28,7 @@ def attributions(found: Sequence, title: str | None = None) -> go.Figure:
         trust = f"without its best words {-a.comprehensiveness:+.2f}<br>"
         trust += f"without random ones {-a.random[1]:+.2f} to {-a.random[0]:+.2f}<br>"
         error = "" if a.delta is None else f"sum is off by {a.delta:.2g} of {a.score - a.baseline:.2g}<br>"
-        fig.update_xaxes(title_text=f"share of the score<br>{trust}{error}{a.seconds:.1f} s", row=1, col=col)
+        fig.update_xaxes(title_text=f"score of the word<br>{trust}{error}{a.seconds:.1f} s", row=1, col=col)
     fig.update_yaxes(title_text="word", col=1)
     fig.update_traces(hovertemplate="%{customdata}: %{x:.3f}<extra></extra>")
     fig.update_layout(showlegend=False, height=280 + 24 * len(words))

@@ -41,6 +41,8 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
     said = "; ".join(f"{n}: {best} is highest" for n, (*_, best) in zip(names, _columns(found), strict=True))
     panels: dict = {"cols": len(names), "subplot_titles": names, "shared_yaxes": True}
     fig = style.figure(found.title, f"{said}. {found.note}", **panels)
+    fig.update_layout(title_text=_axis(found.title, found.note))
+    units = [found.unit] * len(names) if isinstance(found.unit, str) else found.unit
     for col, (_, mean, bars, _) in enumerate(_columns(found), 1):
         dots = {"mode": "markers", "marker_color": style.COLOURS[0], "showlegend": False}
         bars["color"] = style.FAINT
@@ -48,7 +50,8 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
         if chance in found.rows:
             level = mean[found.rows.index(chance)]
             fig.add_vline(level, line={"color": style.FAINT, "dash": "dash"}, row=1, col=col)
-    fig.update_xaxes(title_text=style.text(found.unit), matches="x" if one_scale else None)
+        fig.update_xaxes(title_text=style.text(units[col - 1]), col=col)
+    fig.update_xaxes(matches="x" if one_scale else None)
     fig.update_yaxes(autorange="reversed", **style.tokens_axis(found.rows, limit=28))
     fig.update_yaxes(title_text=style.text(found.axis), col=1)
     fig.update_layout(height=200 + 26 * len(found.rows))
@@ -74,7 +77,7 @@ def _columns(found) -> Iterator[tuple[str, np.ndarray, dict, str]]:
     for name, values in zip(found.columns, np.asarray(found.values).swapaxes(0, 1), strict=True):
         mean, low, high = values.T
         bars = {"type": "data", "array": high - mean, "arrayminus": mean - low}
-        yield name, mean, bars, found.rows[int(mean.argmax())]
+        yield name, mean, bars, found.rows[int(np.nan_to_num(mean, nan=-np.inf).argmax())]
 
 
 def _axis(name: str, note: str) -> str:

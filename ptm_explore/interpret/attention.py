@@ -130,7 +130,8 @@ def look(
 
 
 def name_of(model: Model) -> str:
-    return model.recipe.name if model.recipe else model.family
+    kind = f", {model.kind}" if hasattr(model, "kind") else ""
+    return (model.recipe.name if model.recipe else model.family) + kind
 
 
 def label_of(found: Trace, texts: tuple[str, str], group: list[int]) -> str:

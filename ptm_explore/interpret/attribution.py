@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptm_explore.errors import unknown
+from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret import attention
 from ptm_explore.interpret.goal import Goal
 from ptm_explore.model import Model
@@ -96,12 +96,16 @@ def explain(
     """`attribute`, of a goal that is there already."""
     if method not in METHODS:
         raise unknown("attribution method", method, METHODS)
+    if not isinstance(steps, int) or steps < 1:
+        raise PtmError(f"steps={steps!r}: give a whole number of at least 1")
     name, x, x0 = at or goal.embedded, goal.x, goal.x0
     if at:
         everything = torch.ones_like(goal.special)
         x, x0 = (goal.activation(at, edit=goal.present(there)) for there in (everything, ~everything))
+        if x.dim() != 3 or x.size(1) != len(goal.tokens):
+            raise PtmError(f"at={at!r} is {tuple(x.shape)}; give an activation with a state for each token")
     start = time.perf_counter()
-    with _seeded(seed), warnings.catch_warnings():
+    with _seeded((seed + goal.salt) % 2**32), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # captum's, on inputs it sets to require gradients
         if method in GRADIENT:
             scores = _by_gradient(goal, name, x, x0, method, steps)
@@ -110,7 +114,8 @@ def explain(
         elif method in ATTENTION:
             scores = _by_attention(goal, method)
         else:
-            scores = torch.rand(len(goal.tokens)) - 0.5
+            scores = torch.zeros(len(goal.tokens))  # one draw a word, or long words would lie at both ends
+            scores[[group[0] for group in goal.groups]] = torch.rand(len(goal.groups)) - 0.5
     seconds = time.perf_counter() - start
     scores = scores.detach().float().cpu()
     with torch.no_grad():

@@ -83,12 +83,10 @@ DENIABLE = {"is", "was", "are", "were", "can", "could", "will", "would", "should
 
 def typo(text: str, rng: Random) -> str | None:
     """Two neighbouring letters of a word of four letters or more change places."""
-    long = [found.span() for found in WORD.finditer(text) if found[0].isalpha() and len(found[0]) > 3]
-    if not long:
-        return None
-    start, end = rng.choice(long)
-    at = rng.randrange(start + 1, end - 2)
-    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    words = (found.span() for found in WORD.finditer(text) if found[0].isalpha())
+    places = [at for a, b in words for at in range(a + 1, b - 2) if text[at] != text[at + 1]]
+    at = rng.choice(places) if places else None
+    return None if at is None else text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
 
 def punctuation(text: str, rng: Random) -> str | None:

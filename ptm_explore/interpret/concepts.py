@@ -36,6 +36,7 @@ def patterns(
     """The words, or runs of `words` words, that drive a score over many texts: of each that occurs `least`
     times the mean of its attributions with a 95 % interval, the strongest first."""
     found: dict[str, list[float]] = defaultdict(list)
+    _one_class(model, target)
     for text in texts:
         a = attribute(model, text, target=target, method=method, **options)
         plain = [not a.special[group[0]] for group in a.groups]
@@ -69,6 +70,7 @@ def concept(
     classifier tells the other half apart (`accuracy`)."""
     if not 0 <= layer < (L := model.config.n_layers):
         raise PtmError(f"layer {layer} does not exist: this model has layers 0 to {L - 1}")
+    _one_class(model, target)
     if min(len(having), len(lacking)) < 4 or not texts:
         raise PtmError("give at least 4 texts with the concept, 4 without it, and a text to test")
     x = text_states(model, [*having, *lacking])[:, layer + 1].numpy()
@@ -93,6 +95,11 @@ def _slope(model: Model, text: str, layer: int, target: Any) -> np.ndarray:
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(goal(edit={name: lambda _: value}).sum(), value)
     return slope[0].sum(0).float().cpu().numpy()
+
+
+def _one_class(model: Any, target: Any) -> None:
+    if target is None and getattr(model, "kind", "") == "classification":
+        raise PtmError(f"name the class that is asked about: target=, one of {', '.join(model.labels)}")
 
 
 def cka(one: Float[np.ndarray, "N D"], other: Float[np.ndarray, "N E"]) -> float:

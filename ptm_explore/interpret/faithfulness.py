@@ -62,8 +62,9 @@ class Faithfulness:
         return self.estimates().table()
 
     def _estimates(self, title: str, values: np.ndarray, methods: list[str]) -> Estimates:
-        note = "; ".join(f"{name}: {METRICS[name]}" for name in self.metrics)
-        return Estimates(title, intervals(values), methods, self.metrics, "mean over texts", "method", note)
+        units = [METRICS[name].rpartition("; ")[2] for name in self.metrics]
+        note = f"means over {len(values)} texts with 95 % intervals"
+        return Estimates(title, intervals(values), methods, self.metrics, units, "method", note)
 
 
 def faithfulness(
@@ -98,8 +99,8 @@ def faithfulness(
         scores, took = [], []
         for method in methods:
             start = time.perf_counter()
-            if method == GOLD:  # the marked words first, in a random order among themselves
-                scores.append(gold + torch.rand(len(gold), generator=torch.Generator().manual_seed(seed)) / 2)
+            if method == GOLD:  # the marked words first
+                scores.append(gold.float())
             else:
                 scores.append(explain(goal, method, steps=steps, seed=seed).word_scores[goal.ordinary])
             took.append(time.perf_counter() - start)
@@ -118,7 +119,9 @@ def faithfulness(
 
 def _measure(goal: Goal, scores: Tensor, gold: Tensor, shuffled: Tensor):
     """Of one text: metrics (M + 1, K), curves (M + 1, 2, F), rank correlations (M, M) of the methods."""
-    order = torch.cat([scores.argsort(-1, descending=True), shuffled])
+    any_order = shuffled[0]  # of words with the same score
+    ranked = any_order[scores[:, any_order].argsort(dim=-1, descending=True, stable=True)]
+    order = torch.cat([ranked, shuffled])
     curves = torch.stack([goal.erase(order), goal.erase(order, give=True)], 1)  # (P, 2, F)
     falls = (curves[:, :1, :1] - curves)[..., AT].mean(-1)
     areas = torch.trapezoid(curves, torch.tensor(FRACTIONS))
@@ -140,15 +143,16 @@ def randomised(
     other = copy(model)
     other.net = deepcopy(model.net)
     fresh = deepcopy(model.net)
-    fresh.initialise(torch.Generator(model.device).manual_seed(seed))
+    # not the weights that a training of this seed began with
+    fresh.initialise(torch.Generator(model.device).manual_seed(seed + 2**20))
     parts: dict[str, list[str]] = {}
     for name, _ in fresh.named_parameters():
         layer = re.match(r"body\.layers\.(\d+)", name)
         part = f"layer {layer[1]}" if layer else "embeddings" if name.startswith("body.") else "head"
         parts.setdefault(part, []).append(name)
     result, layers = {}, [part for part in parts if part.startswith("layer")]
-    for part in ["head", *reversed(layers), "embeddings"]:
-        for name in parts.get(part, []):
+    for part in (part for part in ("head", *reversed(layers), "embeddings") if part in parts):
+        for name in parts[part]:
             other.net.get_parameter(name).data.copy_(fresh.get_parameter(name))
         now = explain(Goal(other, text, target=goal.target), method, seed=seed).word_scores[goal.ordinary]
         result[part] = float(spearmanr(first, now).statistic)

@@ -6,18 +6,22 @@ B rows, T tokens, C classes, D d_model, W words, P orders of the words, F fracti
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ptm_explore.classifier import LONGEST
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret import attention
-from ptm_explore.interpret.trace import run, trace
+from ptm_explore.interpret.states import tokens_of
+from ptm_explore.interpret.trace import Trace, run, trace
 from ptm_explore.layers.taps import Edit, Taps
 from ptm_explore.model import Model
 from ptm_explore.models.heads import Output
+from ptm_explore.text.task_rows import WORD
 
 Ids = Int[Tensor, "B T"] | None
 Edits = Mapping[str, Edit] | None
@@ -50,6 +54,7 @@ class Goal:
         against: Any = None,
     ):
         self.model, self.texts = model, (text, pair)
+        self.salt = crc32(text.encode(errors="replace"))  # so that texts have draws of their own
         found = trace(model, text, pair, read=())
         encoded = model.encode(text, pair).to(model.device)
         self.ids, self.segments, self.tokens = encoded.ids, encoded.segments, found.tokens
@@ -59,7 +64,11 @@ class Goal:
         self.special = encoded.special[0] | self.masks
         self.kind = getattr(model, "kind", None)  # of a classifier
         self.place = 0  # the token whose state the score is read off
-        self.n, self.name, self.target = self._choose(encoded.words[0], target)
+        self.n, self.name, self.target = self._choose(found, target)
+        if against is not None and (self.kind in ("span", "regression") or "rtd" in model.net.heads):
+            raise PtmError(
+                "against= takes a score among labels or tokens; this model has none to compare with"
+            )
         self.against = None if against is None else self._class(against)
         self.name += "" if against is None else f", less that of {against!r}"
         nothing = torch.where(self.special, self.ids, _filler(model, baseline))
@@ -147,20 +156,20 @@ class Goal:
         return float(low), float(high)
 
     def random_orders(self, n: int, seed: int = 0) -> Int[Tensor, "n W"]:
-        draw = torch.Generator().manual_seed(seed)
+        draw = torch.Generator().manual_seed(seed + self.salt)
         return torch.stack([torch.randperm(len(self.ordinary), generator=draw) for _ in range(n)])
 
-    def _choose(self, words: Sequence[int | None], target: Any) -> tuple[int, str, Any]:
+    def _choose(self, found: Trace, target: Any) -> tuple[int, str, Any]:
         """Which of the scores (B, C) it is, its name, and the target; sets the place."""
         model, T = self.model, self.ids.size(1)
         if self.kind:
-            return self._task(words, target)
+            return self._task(found, target)
         if "rtd" in model.net.heads:
             place = self.place = _place(1 if target is None else target, T)
             return 1, f"{self.tokens[place]!r} was replaced", place
         if not {"mlm", "lm"} & set(model.net.heads):
             raise PtmError(f"this model has no head to score with; it has {model.net.heads or 'none'}")
-        place, token = target if isinstance(target, tuple) else (None, target)
+        place, token = target if isinstance(target, tuple) and len(target) == 2 else (None, target)
         if place is None:
             if not model.net.causal and not self.masks.any():
                 raise PtmError("write [MASK] where a token is wanted, or give target=(position, token)")
@@ -170,7 +179,7 @@ class Goal:
         name = model.tokenizer.token(n)
         return n, f"the logit of {name!r} at position {place}", (place, name)
 
-    def _task(self, words: Sequence[int | None], target: Any) -> tuple[int, str, Any]:
+    def _task(self, found: Trace, target: Any) -> tuple[int, str, Any]:
         T, labels = self.ids.size(1), getattr(self.model, "labels", ())
         self.place = T - 1 if self.model.family in ("gpt", "xlnet") else 0
         if self.kind == "regression":
@@ -179,15 +188,20 @@ class Goal:
             n = self._class(target)
             return n, f"the logit of {labels[n]!r}", labels[n]
         if self.kind == "span":
-            later = torch.ones(T, T, dtype=torch.bool, device=self.ids.device).triu().flatten()
-            first, last = (_place(place, T) for place in target or divmod(self._best(later), T))
+            inside = ~self.special & torch.tensor(found.sections, device=self.ids.device).bool()
+            allowed = (inside[:, None] & inside).triu().tril(LONGEST - 1).flatten()
+            chosen = divmod(self._best(allowed), T) if target is None else target
+            if not (isinstance(chosen, tuple) and len(chosen) == 2 and chosen[0] <= chosen[1]):
+                raise PtmError(f"target={target!r}: an answer is (first, last), the positions of its tokens")
+            first, last = (_place(place, T) for place in chosen)
+            self.place = first
             answer = " ".join(self.tokens[first : last + 1])
             return first * T + last, f"the answer {answer!r}", (first, last)
         word, tag = target if isinstance(target, tuple) and len(target) == 2 else (target or 0, None)
-        if word not in words:
-            most = max(w for w in words if w is not None)
-            raise PtmError(f"no word {word!r}; words are counted from 0 to {most}")
-        self.place = words.index(word)
+        groups = tokens_of(found, [w.span() for w in WORD.finditer(self.texts[0])])  # as predict has them
+        if word not in range(len(groups)) or not groups[word]:
+            raise PtmError(f"no word {word!r}; words are counted from 0 to {len(groups) - 1}")
+        self.place = groups[word][0]
         tag = labels[n := self._class(tag)]
         return n, f"the logit of {tag!r} at {self.tokens[self.place]!r}", (word, tag)
 
@@ -206,7 +220,7 @@ class Goal:
             if name not in labels:
                 raise unknown("label", name, labels)
             return labels.index(name)
-        for form in (name, f"Ġ{name}", f"▁{name}"):
+        for form in (f"{name}", f"Ġ{name}", f"▁{name}"):
             if (found := self.model.tokenizer.backend.token_to_id(form)) is not None:
                 return found
         raise PtmError(f"{name!r} is not one token of this vocabulary; give a single token, such as 'the'")
@@ -223,6 +237,6 @@ def _filler(model: Model, baseline: str) -> Tensor:
 
 
 def _place(place: Any, T: int) -> int:
-    if not isinstance(place, int) or not 0 <= place < T:
+    if not isinstance(place, int | np.integer) or isinstance(place, bool) or not 0 <= place < T:
         raise PtmError(f"position {place!r} does not exist: this text has tokens 0 to {T - 1}")
     return place

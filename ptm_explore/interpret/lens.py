@@ -32,7 +32,10 @@ def lens(model: Any, text: str, pair: str | None = None) -> Grid:
     chances, words = zip(*rows, strict=True)
     columns, what = (found.tokens, "position") if words[0] else (list(model.labels), "label")
     labels = [list(row) for row in words] if words[0] else None
-    note, title = "the head was trained on the last layer alone", "What each layer would say"
+    note, title = (
+        "the head was trained on the last layer alone" + "; what comes next" * model.net.causal,
+        "What each layer would say",
+    )
     return Grid(title, np.array(chances), layers(L), columns, "probability", ("layer", what), labels, note)
 
 

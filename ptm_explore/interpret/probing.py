@@ -76,12 +76,12 @@ def probe_states(states: States, labels: Sequence, forms: Sequence[Sequence[str]
     order = rng.permutation(len(labels))
     train = np.isin(sentence, order[: int(DEGREES * len(order))])
     majority = np.bincount(numbers[train]).argmax()
+    shuffled = order.argsort()[sentence[train]].argsort(kind="stable")  # whole sentences, or words would leak
     rows, compression = [], {}
     for name, x in zip(layers(len(everything) - 1), everything, strict=True):
         right = [_fit(x[train], y[train]).predict(x[~train]) == y[~train] for y in (numbers, control)]
         each = pd.DataFrame(np.stack([*right, np.ones_like(right[0])], 1)).groupby(sentence[~train]).sum()
         rows.append([interval(each, partial(_share, weights=w)) for w in ((1, 0, 0), (0, 1, 0), (1, -1, 0))])
-        shuffled = rng.permutation(train.sum())
         compression[name] = _compression(x[train][shuffled], numbers[train][shuffled], len(names))
     level = float((numbers[~train] == majority).mean())
     note = f"always the most frequent of {len(names)} labels: {level:.2f}; 95 % intervals over sentences"

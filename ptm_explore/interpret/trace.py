@@ -55,7 +55,11 @@ class Trace:
     def layers(self, name: str) -> Tensor:
         """(L, ...) one activation of every layer, such as "ffn.out"."""
         pattern = re.compile(rf"layers\.\d+\.{re.escape(name)}")
-        return torch.stack([value for key, value in self.values.items() if pattern.fullmatch(key)])
+        found = {key: value for key, value in self.values.items() if pattern.fullmatch(key)}
+        if not found or list(found) != [f"layers.{i}.{name}" for i in range(len(found))]:
+            has = f"of layers.*.{name} this trace holds {', '.join(found) or 'none'}"
+            raise PtmError(f"{has}; all are needed: ptm.trace(m, text, read=['layers.*.{name}'])")
+        return torch.stack([*found.values()])
 
 
 @torch.no_grad()

@@ -95,15 +95,17 @@ def test_marked_words(yes):
 def test_gold_rationales_beat_random_ones_on_the_worlds_sentiment():
     """And the must-have of every method: a random one does not beat random orders."""
     task = ptm.task("world:sentiment")
-    clf = ptm.finetune(ptm.load("bert-mini"), task, budget="300steps", seed=0)
+    options = {"lr": 1e-3, "batch": 16, "dropout": 0.0}
+    clf = ptm.finetune(ptm.load("bert-mini"), task, budget="300steps", seed=0, **options)
     assert clf.evaluate("test").low > task.majority.value
     examples = [e for e in task.test if len(e.text) < 200][:40]
     found = ptm.faithfulness(clf, examples, ["rationale", "random", "integrated_gradients"], steps=10)
     table = found.against_random().table()
     assert table.loc["rationale", ("comprehensiveness", "low")] > 0
     assert table.loc["integrated_gradients", ("comprehensiveness", "low")] > 0
-    for metric in found.metrics:
-        assert table.loc["random", (metric, "low")] <= 0 <= table.loc["random", (metric, "high")]
+    apart = found.values[:, 1] - found.values[:, -1]  # of the random method, of each text and metric
+    z = apart.mean(0) / (apart.std(0, ddof=1) / len(apart) ** 0.5)
+    assert (abs(z) < 2.58).all()  # five intervals, 95 % for all of them together
 
 
 def test_randomising_changes_what_depends_on_weights(bert):
