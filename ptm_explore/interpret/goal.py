@@ -165,8 +165,8 @@ class Goal:
         if self.kind:
             return self._task(found, target)
         if "rtd" in model.net.heads:
-            place = self.place = _place(1 if target is None else target, T)
-            return 1, f"{self.tokens[place]!r} was replaced", place
+            self.place = _place(1 if target is None else target, T)
+            return 1, f"{self.tokens[self.place]!r} was replaced", self.place
         if not {"mlm", "lm"} & set(model.net.heads):
             raise PtmError(f"this model has no head to score with; it has {model.net.heads or 'none'}")
         place, token = target if isinstance(target, tuple) and len(target) == 2 else (None, target)
@@ -239,4 +239,4 @@ def _filler(model: Model, baseline: str) -> Tensor:
 def _place(place: Any, T: int) -> int:
     if not isinstance(place, int | np.integer) or isinstance(place, bool) or not 0 <= place < T:
         raise PtmError(f"position {place!r} does not exist: this text has tokens 0 to {T - 1}")
-    return place
+    return int(place)
