@@ -12,6 +12,7 @@ import numpy as np
 
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Estimates, interval
+from ptm_explore.interpret.states import texts_of
 from ptm_explore.model import Model
 from ptm_explore.text.task_rows import WORD
 
@@ -131,7 +132,8 @@ def robustness(
     that it returns None for do not count. PtmError where no text can be changed."""
     if getattr(clf, "kind", "") != "classification":
         raise PtmError("robustness tests a classifier of texts, as ptm.finetune gives one")
-    before, rows, names = clf.predict(list(texts)), [], []
+    texts = texts_of(texts)
+    before, rows, names = clf.predict(texts), [], []
     for name, change in [*same.items(), *flipped.items()]:
         new = [change(text, Random(f"{seed} {text}")) for text in texts]
         changed = [text is not None for text in new]

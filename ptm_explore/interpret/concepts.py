@@ -20,7 +20,7 @@ from ptm_explore.interpret.attention import name_of
 from ptm_explore.interpret.attribution import attribute
 from ptm_explore.interpret.goal import Goal
 from ptm_explore.interpret.results import Grid, interval, layers
-from ptm_explore.interpret.states import text_states
+from ptm_explore.interpret.states import text_states, texts_of
 from ptm_explore.model import Model
 
 
@@ -37,7 +37,7 @@ def patterns(
     times the mean of its attributions with a 95 % interval, the strongest first."""
     found: dict[str, list[float]] = defaultdict(list)
     _one_class(model, target)
-    for text in texts:
+    for text in texts_of(texts):
         a = attribute(model, text, target=target, method=method, **options)
         plain = [not a.special[group[0]] for group in a.groups]
         for i in range(len(a.words) - words + 1):
@@ -75,7 +75,7 @@ def concept(
         raise PtmError("give at least 4 texts with the concept, 4 without it, and a text to test")
     x = text_states(model, [*having, *lacking])[:, layer + 1].numpy()
     labels = np.repeat([1, 0], [len(having), len(lacking)])
-    slopes = np.stack([_slope(model, text, layer, target) for text in texts])  # (N, D)
+    slopes = np.stack([_slope(model, text, layer, target) for text in texts_of(texts)])  # (N, D)
     rng, scores, right = np.random.default_rng(seed), np.zeros((2, runs)), np.zeros((2, runs))
     for kind, run in np.ndindex(2, runs):
         y = rng.permutation(labels) if kind else labels

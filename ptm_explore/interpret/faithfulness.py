@@ -22,6 +22,7 @@ from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.attribution import METHODS, explain
 from ptm_explore.interpret.goal import ERASER, FRACTIONS, Goal
 from ptm_explore.interpret.results import Estimates, Grid, intervals
+from ptm_explore.interpret.states import texts_of
 from ptm_explore.model import Model
 from ptm_explore.text.tasks import Example
 
@@ -88,8 +89,9 @@ def faithfulness(
     for method in methods:
         if method not in allowed:
             raise unknown("attribution method", method, allowed)
-    if not texts or not methods or (GOLD in methods and not all(marks)):
-        raise PtmError("give at least one text and one method; the method 'rationale' needs marked examples")
+    texts_of(texts)
+    if not methods or orders < 1 or (GOLD in methods and not all(marks)):
+        raise PtmError("give a method and a random order at least; 'rationale' needs marked examples")
     found = []
     for text, marked in zip(texts, marks, strict=True):
         written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)

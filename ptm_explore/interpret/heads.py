@@ -11,7 +11,7 @@ import torch
 
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Grid, interval
-from ptm_explore.interpret.states import word_attention
+from ptm_explore.interpret.states import texts_of, word_attention
 from ptm_explore.interpret.trace import trace
 from ptm_explore.model import Model
 from ptm_explore.text.trees import Tree
@@ -25,7 +25,7 @@ def statistics(model: Model, texts: Sequence[str]) -> pd.DataFrame:
     entropy would be if it looked at all it may look at evenly. Means over all queries that are no special
     tokens."""
     sums, count = torch.zeros(()), 0
-    for text in texts:
+    for text in texts_of(texts):
         found = trace(model, text, read=PROBS)
         a, T = found.attention, len(found.tokens)
         special = torch.tensor([word is None for word in found.words])
@@ -37,8 +37,6 @@ def statistics(model: Model, texts: Sequence[str]) -> pd.DataFrame:
         each = torch.stack([*shares, (a * offset.abs()).sum(-1), entropy, even.expand(entropy.shape)])
         sums = sums + each[..., ~special].sum(-1)  # (measures, L, H)
         count += int((~special).sum())
-    if not count:
-        raise PtmError("give at least one text that is not empty")
     columns = ["previous", "next", "itself", "first", "special", "distance", "entropy", "even entropy"]
     means = sums.flatten(1).T.numpy() / count
     return pd.DataFrame(means, _index(model), columns)
@@ -79,7 +77,7 @@ def likeness(model: Model, texts: Sequence[str]) -> Grid:
     from scipy.spatial.distance import squareform
 
     total, count = torch.zeros(()), 0
-    for text in texts:
+    for text in texts_of(texts):
         a = trace(model, text, read=PROBS).attention.flatten(0, 1)  # (L H, T, T)
         entropy = -torch.special.xlogy(a, a).sum(-1)
         for i, row in enumerate(a.unbind(1)):
@@ -87,8 +85,6 @@ def likeness(model: Model, texts: Sequence[str]) -> Grid:
             mixed = -torch.special.xlogy(middle, middle).sum(-1)
             total = total + mixed - (entropy[:, None, i] + entropy[None, :, i]) / 2
             count += 1
-    if not count:
-        raise PtmError("give at least one text")
     apart = total.numpy().clip(min=0) / count
     np.fill_diagonal(apart, 0)
     order = leaves_list(linkage(squareform(apart, checks=False), "average"))

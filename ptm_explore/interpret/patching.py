@@ -13,6 +13,7 @@ from torch import Tensor
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.goal import Goal
 from ptm_explore.interpret.results import Estimates, Grid, intervals, layers
+from ptm_explore.interpret.states import texts_of
 from ptm_explore.layers.taps import Edit
 from ptm_explore.model import Model
 
@@ -92,6 +93,7 @@ def ablate_heads(model: Model, texts: Sequence, target: Any = None, mean: bool =
     when the head gives on nothing but its `mean` over the text's positions, or zero (Michel et al. 2019)."""
     H = model.config.n_heads
     falls = []
+    texts_of(texts)
     for text in texts:
         written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)
         goal = Goal(model, written, pair, target)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.stats import spearmanr
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -95,7 +96,9 @@ def _share(rows: np.ndarray, weights: Sequence[int]) -> float:
 
 
 def _fit(x: np.ndarray, y: np.ndarray) -> Any:
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3)).fit(x, y)
+    several = len(np.unique(y)) > 1
+    probe = LogisticRegression(max_iter=200, tol=1e-3) if several else DummyClassifier()
+    return make_pipeline(StandardScaler(), probe).fit(x, y)
 
 
 def _compression(x: np.ndarray, y: np.ndarray, C: int) -> float:

@@ -4,17 +4,27 @@ L layers, H heads, W words, D d_model, T tokens
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ptm_explore.errors import PtmError
 from ptm_explore.interpret.attention import merge
 from ptm_explore.interpret.trace import Trace, trace
 from ptm_explore.model import Model
 
 Spans = Sequence[tuple[int, int]]
 READ = ("embeddings.out", "embeddings.projected", "layers.*.out")
+
+
+def texts_of(texts: Any) -> list[str]:
+    """Texts, given as strings or as examples; PtmError for anything else, and for a single string."""
+    found = [getattr(text, "text", text) for text in (() if isinstance(texts, str) else texts)]
+    if not found or not all(isinstance(text, str) and text.strip() for text in found):
+        raise PtmError(f"give a list of one or more texts that are not empty, not {texts!r:.60}")
+    return found
 
 
 def tokens_of(found: Trace, spans: Spans) -> list[list[int]]:
@@ -33,7 +43,7 @@ def word_states(model: Model, text: str, spans: Spans) -> Float[Tensor, "L1 W D"
 
 def text_states(model: Model, texts: Sequence[str]) -> Float[Tensor, "N L1 D"]:
     """The mean over the tokens of each text, special ones too, after the embeddings and after each layer."""
-    return torch.stack([trace(model, text, read=READ).hidden.mean(1) for text in texts])
+    return torch.stack([trace(model, text, read=READ).hidden.mean(1) for text in texts_of(texts)])
 
 
 def word_attention(model: Model, text: str, spans: Spans) -> tuple[Float[Tensor, "L H W W"], list[int]]:

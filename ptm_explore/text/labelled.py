@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_explore.text.batches import Row
 from ptm_explore.text.tasks import Example
-from ptm_explore.text.tokenizers import Frame, Tokenizer
+from ptm_explore.text.tokenizers import Tokenizer
 
 HEAD_OF = {"classification": "sequence", "regression": "sequence", "tagging": "token", "span": "span"}
 NONE = -1  # the label of a token that has none, the word of a token that begins none
@@ -34,11 +34,7 @@ class Framer:
     def __init__(self, tokenizer: Tokenizer, kind: str, labels: Sequence[str], length: int):
         self.tokenizer, self.head, self.length = tokenizer, HEAD_OF[kind], length
         self.kind, self.ids = kind, {label: number for number, label in enumerate(labels)}
-        single, double = tokenizer.frames
-        if not double.specials[1].size:  # a left-to-right model knows no pairs: the end of a text parts them
-            none, end = np.array([], np.int64), np.array([tokenizer.eos_id])
-            double = Frame((none, end, none), (none, np.zeros(1, np.int64), none), (0, 0))
-        self.frames = single, double
+        self.frames = tokenizer.frames
 
     def windows(self, examples: Sequence[Example]) -> list[list[Window]]:
         """All windows of each example, those of a question's text overlapping by half."""

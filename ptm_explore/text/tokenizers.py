@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Encoding
+from tokenizers import Encoding, processors
 from tokenizers import Tokenizer as Backend
 
 from ptm_explore.errors import PtmError
@@ -123,6 +123,11 @@ class Tokenizer:
             setattr(self, f"{role}_token", token)
         added = {t["id"] for t in self._description["added_tokens"] if t["special"]}
         self.special_ids = frozenset(i for i in added.union(ids) if i is not None)
+        if self.eos_id is not None and not Frame.of(backend.encode("a", "a")).size:
+            # a left-to-right model knows no pairs: the end of a text parts them
+            end = backend.id_to_token(self.eos_id)
+            parted = f"$A {end} $B", [(end, self.eos_id)]
+            backend.post_processor = processors.TemplateProcessing("$A", *parted)
 
     @classmethod
     def train(

@@ -73,7 +73,7 @@ def held(page):
 def test_a_page_holds_what_the_model_did(model, view):
     found = ptm.trace(model, TEXT, PAIR)
     params = held(VIEWS[view](found))
-    assert params["tokens"] == found.tokens
+    assert params["tokens"] == [style.plain(token, WIDE) for token in found.tokens]
     assert params["second"] == found.sections.index(1)
     assert params["include_layers"] == [0, 1]
     for name in ("probs", "q", "k"):

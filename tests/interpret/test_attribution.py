@@ -6,6 +6,7 @@ from captum.attr import LayerIntegratedGradients
 
 import ptm_explore as ptm
 from ptm_explore.interpret.attribution import COMPLETE, METHODS, PERTURBATION
+from ptm_explore.interpret.goal import Goal
 from ptm_explore.layers.taps import tap
 from ptm_explore.models.heads import Output
 
@@ -149,6 +150,34 @@ def test_every_kind_of_classifier(name):
             ptm.attribute(clf, text, target=(999, clf.labels[0]))
 
 
+def test_a_mask_is_a_mask_in_every_family():
+    for name in ("roberta-mini", "xlnet-mini", "albert-mini"):
+        m = ptm.load(name)
+        own = CLOZE["bert-mini"][0].replace("[MASK]", m.tokenizer.mask_token)
+        assert m.encode(CLOZE["bert-mini"][0]).ids.tolist() == m.encode(own).ids.tolist()
+        assert "position" in ptm.attribute(m, CLOZE["bert-mini"][0], method="saliency").target
+
+
+def test_a_classifier_is_explained_on_what_it_reads():
+    """GPT parts two texts by its end of text, here as in training; long texts are cut as in training."""
+    task = ptm.task("world:choice", show=False)
+    clf = ptm.finetune(ptm.load("gpt-mini"), task, budget="2steps", length=64, show=False)
+    for example in task.test[:3]:
+        goal = Goal(clf, example.text, example.pair)
+        said = clf.predict([example])[0]
+        assert float(goal.chance()) == pytest.approx(said.probability, abs=1e-4)
+    with pytest.warns(UserWarning, match="cut to fit max_len=64"):
+        assert clf.encode("dog " * 200).ids.shape == (1, 64)
+
+
+def test_a_part_of_a_trace_is_not_taken_for_another(bert):
+    part = ptm.trace(bert, "A dog.", read=["layers.1.*"])
+    with pytest.raises(ptm.PtmError, match=r"this trace holds .*; all are needed"):
+        ptm.figures.heatmap(part, layer=0, head=0)
+    with pytest.raises(ptm.PtmError, match="holds none"):
+        _ = ptm.trace(bert, "A dog.", read=["hidden"]).attention
+
+
 def test_bad_input(bert):
     text, _ = CLOZE["bert-mini"]
     for wrong, message in (
@@ -156,6 +185,11 @@ def test_bad_input(bert):
         ({"baseline": "zero"}, "unknown baseline 'zero'"),
         ({"target": (99, "dog")}, "position 99 does not exist: this text has tokens 0 to"),
         ({"target": "no such token"}, "not one token of this vocabulary"),
+        ({"target": [6, "park"]}, "not one token of this vocabulary"),
+        ({"target": (1, 2, 3)}, "not one token of this vocabulary"),
+        ({"target": (True, "dog")}, "position True does not exist"),
+        ({"steps": 0}, "steps=0: give a whole number"),
+        ({"at": "layers.0.attention.probs"}, "a state for each token"),
     ):
         with pytest.raises(ptm.PtmError, match=message):
             ptm.attribute(bert, text, **wrong)

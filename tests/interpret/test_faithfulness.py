@@ -118,7 +118,32 @@ def test_randomising_changes_what_depends_on_weights(bert):
     assert all(torch.equal(p, before[name]) for name, p in bert.net.named_parameters())
 
 
+def test_texts_of_one_length_have_draws_of_their_own(yes):
+    goals = [Goal(yes, f"The old {noun} sat here.") for noun in ("dog", "cat")]
+    assert not torch.equal(goals[0].random_orders(5), goals[1].random_orders(5))
+    first, second = (ptm.attribute(yes, goal.texts[0], method="random").word_scores for goal in goals)
+    assert not torch.equal(first, second)
+
+
+def test_words_with_the_same_score_come_in_any_order(yes):
+    """A method that says nothing is as good as chance, wherever the words stand."""
+    examples = [Example(text, rationale=((0, len(text)),)) for text in TEXTS * 4]
+    found = ptm.faithfulness(yes, examples, ["rationale"], orders=1)
+    np.testing.assert_allclose(found.values[:, 0], found.values[:, 1])
+
+
+def test_random_weights_are_not_those_that_a_training_began_with(bert):
+    """A seed of fine-tuning draws the head; the same seed here must draw another."""
+    task = ptm.task("world:sentiment", show=False)
+    clf = ptm.finetune(bert, task, budget="1steps", seed=0, lr=1e-9, show=False)
+    text = task.test[0].text
+    assert randomised(clf, text, "feature_ablation", seed=0)["head"] < 0.99
+
+
 def test_interval():
+    rng = np.random.default_rng(0)
+    few = [interval(rng.normal(size=4)) for _ in range(500)]
+    assert np.mean([low <= 0 <= high for _, low, high in few]) == pytest.approx(0.95, abs=0.03)
     mean, low, high = interval(np.array([0.0, 1.0] * 200))
     assert mean == 0.5
     assert (high - low) / 2 == pytest.approx(1.96 * 0.5 / 400**0.5, rel=0.15)
@@ -129,8 +154,9 @@ def test_interval():
 
 def test_bad_input(bert, yes):
     for texts, methods, message in (
-        ([], ["saliency"], "at least one text"),
-        (TEXTS, [], "at least one text"),
+        ([], ["saliency"], "one or more texts"),
+        ("A dog.", ["saliency"], "one or more texts"),
+        (TEXTS, [], "a method and a random order at least"),
         (TEXTS, ["salience"], "Did you mean 'saliency'"),
         (TEXTS, ["rationale"], "needs marked examples"),
     ):

@@ -57,6 +57,18 @@ def test_code_length_of_certain_and_of_impossible_labels():
     assert _compression(rng.normal(size=(640, 4)), y, 4) < 1.02
 
 
+def test_code_lengths_do_not_leak_from_a_sentence_to_itself():
+    """Labels drawn for each sentence, states that tell sentences apart: nothing is known of new ones."""
+    rng = np.random.default_rng(0)
+    states, labels = [], []
+    for _ in range(80):
+        own = rng.normal(size=24)
+        states.append(own + rng.normal(size=(1, 8, 24)) * 0.05)
+        labels.append([str(rng.integers(2))] * 8)
+    found = probe_states(states, labels, [["w"] * 8] * 80)
+    assert found.compression["embeddings"] < 1.05
+
+
 def random_tree(rng, n):
     heads = [-1, *(int(rng.integers(i)) for i in range(1, n))]
     return Tree("w " * n, tuple((2 * i, 2 * i + 1) for i in range(n)), ("X",) * n, tuple(heads), ("r",) * n)
