@@ -147,14 +147,11 @@ class Xlnet(Network):
         B, T = input_ids.shape
         places, row, column = (None, None, None) if queries is None else _places(queries, B, T)
         past = 0 if memory is None else memory[0].size(1)
-        around = Surroundings(
-            T,
-            distances(T, past + T, self.config.clamp_len, self.body.query, both=backward is not None),
-            None if backward is None else backward.long(),
-            places,
-            _visible(B, T, past, attention_mask, visible, places, input_ids.device),
-            None if segment_ids is None else _same_segment(segment_ids, past, places),
-        )
+        relative = distances(T, past + T, self.config.clamp_len, self.body.query, both=backward is not None)
+        turned = None if backward is None else backward.long()
+        allowed = _visible(B, T, past, attention_mask, visible, places, input_ids.device)
+        same = None if segment_ids is None else _same_segment(segment_ids, past, places)
+        around = Surroundings(T, relative, turned, places, allowed, same)
         content, query, kept = self.body(input_ids, around, memory, keep, taps)
         out = Output(content, memory=kept or None)
         if self.lm_bias is not None:
