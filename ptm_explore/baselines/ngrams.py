@@ -30,9 +30,7 @@ class NGrams:
     Words seen fewer than `min_count` times are one word, "<unk>", as are those never seen.
     """
 
-    def __init__(
-        self, n: int = 3, smoothing: str = "kneser_ney", amount: float | None = None, min_count: int = 1
-    ):
+    def __init__(self, n=3, smoothing="kneser_ney", amount: float | None = None, min_count=1):
         if smoothing not in SMOOTHINGS:
             raise unknown("smoothing", smoothing, SMOOTHINGS)
         amount = {"kneser_ney": 0.75, "additive": 1.0, "none": 0.0}[smoothing] if amount is None else amount
@@ -117,26 +115,12 @@ class NGrams:
 
     def sample(self, seed: int = 0, context: Sequence[str] = (), longest: int = 50) -> list[str]:
         """Words drawn one after the other until a sentence ends, `longest` at most."""
-        rng, line = Random(seed), list(context)
+        rng, line, known = Random(seed), list(context), list(self.vocabulary)
         for _ in range(longest):
-            word = self._draw(rng, self._context(line))
+            at = self._context(line)
+            chances = [self._probability(word, at) for word in known]
+            word = rng.choices(known, chances)[0] if any(chances) else END  # nothing can follow
             if word == END:
                 break
             line.append(word)
         return line[len(context) :]
-
-    def _draw(self, rng: Random, context: Context) -> str:
-        """One word of the smoothed distribution: of those seen here, or, for the share spared, of others."""
-        while True:
-            found, total = self._counts.get(context, Counter()), self._totals.get(context, 0)
-            kept = total - (self.amount * len(found) if self.smoothing == "kneser_ney" else 0)
-            spared = (self.amount * len(self.vocabulary)) if self.smoothing == "additive" else total - kept
-            if total and rng.random() * (kept + spared) < kept:
-                less = total - kept > 0
-                weights = [count - self.amount if less else count for count in found.values()]
-                return rng.choices(list(found), weights)[0]
-            if not context or self.smoothing == "additive":
-                return rng.choice(list(self.vocabulary))
-            if self.smoothing == "none":  # never seen: nothing can follow
-                return END
-            context = context[1:]

@@ -51,9 +51,7 @@ def ppmi_vectors(counts, dimensions: int, seed: int = 0) -> np.ndarray:
 class WordVectors:
     """Vectors of the words of some sentences (lists of words), each word with those around it."""
 
-    def __init__(
-        self, sentences: Iterable[Sequence[str]], dimensions: int = 100, window: int = 4, min_count: int = 5
-    ):
+    def __init__(self, sentences: Iterable[Sequence[str]], dimensions=100, window=4, min_count=5):
         sentences = [list(sentence) for sentence in sentences]
         seen = Counter(word for sentence in sentences for word in sentence)
         self.words = [word for word, count in seen.most_common() if count >= min_count]

@@ -56,6 +56,5 @@ def norms(got, a, values):
         yield "is that the output, the sum over the keys? Here each key is asked for alone", output
     yield "is that the squared length? A root is missing", a * length**2
     yield "is that the sum of the numbers? Their signs cancel: take the length", a * values.sum(-1)
-    rows = "did you normalise the rows? They need not sum to 1: how much arrives is the news"
-    yield rows, a * length / (a @ length)[:, None]
+    yield "did you normalise the rows? How much arrives is the news", a * length / (a @ length)[:, None]
     yield "is that the length of all values together? Each key has its own: dim=-1", a * values.norm()

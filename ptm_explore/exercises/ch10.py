@@ -50,8 +50,7 @@ def comprehensiveness(got, chance, scores, fractions):
     W, best = len(scores), sorted(range(len(scores)), key=lambda w: -scores[w])
     whole, cuts = chance(range(W)), [round(f * W) for f in fractions]
     fall = lambda order: whole - sum(chance(order[cut:]) for cut in cuts) / len(cuts)  # noqa: E731
-    right = fall(best)
-    yield right
+    yield (right := fall(best))
     yield "is the sign turned round? A fall is before less after", -right
     yield "is that a sum? Divide by the number of fractions", right * len(cuts)
     yield "are those the words with the lowest scores? The best go first", fall(best[::-1])
@@ -75,8 +74,7 @@ def shapley(got, value):
     alone, whole = adds(), adds(0, 1, 2)
     pairs = torch.stack([adds(1), adds(2), adds(0)]) + torch.stack([adds(2), adds(0), adds(1)])
     ones = pairs.diagonal()  # what each adds to one of the two others, and to the other one
-    right = alone / 3 + ones / 6 + whole / 3
-    yield right
+    yield (right := alone / 3 + ones / 6 + whole / 3)
     yield "is that a sum over the orders? Divide by their number, 6", right * 6
     yield "is each word taken away from the whole text? It comes to smaller ones, too", whole
     yield "does each word come to an empty text? It comes to others, too", alone

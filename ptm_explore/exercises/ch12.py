@@ -54,8 +54,7 @@ def flip(got, now, other):
         return order[: next(n for n in range(6) if sum(now) <= sum(gain[i] for i in order[:n]))]
 
     best = by(gain.__getitem__)
-    right = until(best)
-    yield right
+    yield (right := until(best))
     yield "does it go from left to right? The best exchange may stand anywhere", until([*range(len(now))])
     change = "? What counts is what the exchange changes"
     yield f"is that the word that says most now{change}", until(by(now.__getitem__))

@@ -10,14 +10,13 @@ from ..errors import PtmError, unknown
 from . import style
 
 History = Sequence[Mapping[str, float]]
+Runs = Mapping[str, History]  # by their names
 Fill = Sequence[tuple[str, float]]
 
 _X = {"steps": "training steps", "tokens": "tokens seen", "seconds": "time (s)"}
 
 
-def learning_curve(
-    history: History | Mapping[str, History], title: str | None = None, x: str = "steps"
-) -> go.Figure:
+def learning_curve(history: History | Runs, title: str | None = None, x: str = "steps") -> go.Figure:
     """Loss (nats per token) and held-out accuracy (%) of a run, or of several laid over each other.
 
     `history` is a list of rows as `model.history` keeps them, or a dict from a run's name to its rows. Rows

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from ptm_explore.errors import PtmError
-from ptm_explore.layers.taps import tap
 from ptm_explore.layers.taps import at as scope
+from ptm_explore.layers.taps import tap
 from ptm_explore.models.bert import Bert, BertBody, BertConfig
 from ptm_explore.models.heads import ClassificationHead, Output, select
 from ptm_explore.models.network import LARGE, Network
@@ -41,8 +41,9 @@ class ElectraConfig(BertConfig):
         """Of the generator by itself: as deep, narrower, with heads of the same size, at least one."""
         width, n_heads = self.d_model * self.generator_size, max(1, round(self.n_heads * self.generator_size))
         if abs(width - round(width)) > 1e-6 or round(width) % n_heads:
-            made = f"{width:g} dimensions for {n_heads} heads; give a fraction that makes a multiple of the heads"
-            raise PtmError(f"generator_size={self.generator_size:g} of d_model={self.d_model} makes {made}")
+            size = f"generator_size={self.generator_size:g} of d_model={self.d_model}"
+            advice = "give a fraction that makes a multiple of the heads"
+            raise PtmError(f"{size} makes {width:g} dimensions for {n_heads} heads; {advice}")
         d_ff = round(self.d_ff * self.generator_size)
         return replace(self, d_model=round(width), n_heads=n_heads, d_ff=d_ff, generator_size=1.0)
 

@@ -87,16 +87,11 @@ class XlnetBody(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self,
-        input_ids: Int[Tensor, "B T"],
-        around: Surroundings,
-        memory: list[Tensor] | None = None,
-        keep: int = 0,
-        taps: Taps | None = None,
+        self, ids: Int[Tensor, "B T"], around: Surroundings, memory: list[Tensor] | None, keep: int, taps
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B N D"], list[Tensor]]:
         """The last states of both streams, and of each layer's input the last `keep` states of content and
         memory, without gradient."""
-        x = self.tokens(input_ids)
+        x = self.tokens(ids)
         if around.places is not None:
             x = torch.cat([x, self.query.expand(*around.places.shape, -1)], dim=1)
         x = tap_streams(scope(taps, "embeddings"), "out", self.dropout(x), around.n_content)

@@ -46,9 +46,7 @@ class Score:
         return f"{self.metric} {self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n = {self.n:,})"
 
 
-def score(
-    metric: Metric, examples: Sequence, predictions: Sequence, seed: int = 0, draws: int = DRAWS
-) -> Score:
+def score(metric: Metric, examples: Sequence, predictions: Sequence, seed: int = 0, draws=DRAWS) -> Score:
     """What the predictions for these examples are worth, with a percentile bootstrap over examples (Efron
     1979). An interval says how much another sample of texts might change it, not another training."""
     if len(examples) != len(predictions) or not len(examples):

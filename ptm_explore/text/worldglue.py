@@ -162,13 +162,13 @@ def word_class(rng: Random) -> Rows:
     """Part of speech: most nouns, verbs and adjectives are coined, with the ending that it had."""
     for d in _documents():
         words = rng.choice(d.words)
-        tokens = [
-            _coined(rng) + (re.search(r"(s|ed|ing|er)?$", word.form) or [""])[0]
-            if word.tag in ("NOUN", "VERB", "ADJ") and rng.random() < 0.6
-            else word.form
-            for word in words
-        ]
-        yield {"tokens": tokens, "tags": [word.tag for word in words]}
+        yield {"tokens": [_disguised(rng, w) for w in words], "tags": [word.tag for word in words]}
+
+
+def _disguised(rng: Random, word: Word) -> str:
+    if word.tag not in ("NOUN", "VERB", "ADJ") or rng.random() >= 0.6:
+        return word.form
+    return _coined(rng) + (re.search(r"(s|ed|ing|er)?$", word.form) or [""])[0]
 
 
 def coreference(rng: Random) -> Rows:
