@@ -97,12 +97,10 @@ class NGrams:
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
         """Of the words and ends of sentences: as unsure as between so many equally likely words."""
-        total, n = 0.0, 0
-        for sentence in sentences:
-            total, n = total + self.log_likelihood(sentence), n + len(sentence) + 1
-        if not n:
+        judged = [(self.log_likelihood(sentence), len(sentence) + 1) for sentence in sentences]
+        if not judged:
             raise PtmError("there is no sentence to judge")
-        return math.exp(-total / n)
+        return math.exp(-sum(total for total, _ in judged) / sum(n for _, n in judged))
 
     def following(self, context: Sequence[str] = (), k: int = 5) -> list[tuple[str, float]]:
         """The k likeliest next words with their probabilities."""

@@ -31,8 +31,7 @@ def integrated(got, slope, x, x0, steps):
     yield "is that the gradient at the end alone? Walk there from x0", slope(x) * (x - x0)
     yield "is that a sum over the steps? A mean is wanted", mean * (x - x0) * steps
     from_zero = path(left + 0.5 / steps, torch.zeros(2))
-    for start in (from_zero * x, from_zero * (x - x0)):
-        yield "does the path start at zero? It starts at x0", start
+    yield "does the path start at zero? It starts at x0", from_zero * x, from_zero * (x - x0)
     for ends in (left, left + 1 / steps):
         yield "is that one end of each step? The middle is more exact by far", path(ends, x0) * (x - x0)
 

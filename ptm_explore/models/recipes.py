@@ -105,11 +105,10 @@ PAPERS = {
     "gpt": Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None),  # lr a guess
     "gpt1": Schedule(512, 64, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None),
 }
-_ELECTRA = PAPERS["electra"]
 PAPERS |= {
     "roberta-large": replace(PAPERS["roberta"], lr=4e-4, warmup=0.06),
-    "electra-small": replace(_ELECTRA, length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
-    "electra-large": replace(_ELECTRA, batch=2048, warmup=0.025, steps=400_000),
+    "electra-small": replace(PAPERS["electra"], length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
+    "electra-large": replace(PAPERS["electra"], batch=2048, warmup=0.025, steps=400_000),
     # of the paper's comparison with BERT; the released model's is not published
     "xlnet-base": PAPERS["bert"],
 }

@@ -169,10 +169,8 @@ def _inside(place: str, start: Any, end: Any, text: Any, what: str) -> list[int]
 
 def _plain(place: str, label: Any, **texts: Any) -> dict:
     """A class as its name, a number as it is; None where there is no label."""
-    if isinstance(label, str):
-        label = label.strip() or None
-    elif isinstance(label, bool | int):
-        label = str(label)
+    if isinstance(label, str | int):
+        label = str(label).strip() or None
     elif isinstance(label, float):
         label = None if math.isnan(label) else label
     elif label is not None:

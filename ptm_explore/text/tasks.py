@@ -5,7 +5,6 @@ checked once and stored in the cache as JSON lines; examples are then read one b
 """
 
 import json
-import mmap
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -65,9 +64,8 @@ class Split(Sequence[Example]):
         self.folder, self.rows = folder, rows
 
     @cached_property
-    def _file(self) -> tuple[mmap.mmap, np.ndarray]:
-        with open(self.folder / "examples.jsonl", "rb") as file:
-            lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    def _file(self) -> tuple[np.ndarray, np.ndarray]:
+        lines = np.memmap(self.folder / "examples.jsonl", mode="r")
         return lines, np.load(self.folder / "offsets.npy", mmap_mode="r")
 
     def __len__(self) -> int:
@@ -78,7 +76,7 @@ class Split(Sequence[Example]):
             return Split(self.folder, self.rows[which])
         lines, offsets = self._file
         row = int(self.rows[which])
-        found = json.loads(lines[offsets[row] : offsets[row + 1]])
+        found = json.loads(lines[offsets[row] : offsets[row + 1]].tobytes())
         return Example(**{key: _tuples(value) for key, value in found.items()})
 
     def __repr__(self) -> str:
