@@ -66,8 +66,7 @@ class NGrams:
         return self
 
     def _line(self, sentence: Sequence[str]) -> list[str]:
-        known = [word if word in self.vocabulary else UNKNOWN for word in sentence]
-        return [START] * (self.n - 1) + known + [END]
+        return [START] * (self.n - 1) + [w if w in self.vocabulary else UNKNOWN for w in sentence] + [END]
 
     def probability(self, word: str, context: Sequence[str] = ()) -> float:
         """Of a word after these; only the last n - 1 of them count."""

@@ -59,10 +59,8 @@ class WordVectors:
         if other < 3:
             raise PtmError(f"{other} words were seen {min_count} times; give more text, or min_count=1")
         self._id = {word: i for i, word in enumerate(self.words)}
-        gap = [other] * window
-        stream = [i for s in sentences for i in (*(self._id.get(word, other) for word in s), *gap)]
-        counts = cooccurrence(np.array(stream), other + 1, window)[:other, :other]
-        vectors = ppmi_vectors(counts, dimensions)
+        stream = [i for s in sentences for i in (*(self._id.get(w, other) for w in s), *[other] * window)]
+        vectors = ppmi_vectors(cooccurrence(np.array(stream), other + 1, window)[:other, :other], dimensions)
         self.vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
     def __getitem__(self, word: str) -> np.ndarray:

@@ -78,8 +78,7 @@ def hf_config(net: Network, extra: dict | None = None) -> dict:
     back = {ours: theirs for theirs, ours in reversed(layout.activations.items())}
     values[layout.fields["activation"]] = back[c.activation]
     values |= {theirs: getattr(c, ours) for theirs, ours in layout.extra.items()}
-    head = {"architectures": [_architecture(net, layout)], "model_type": name}
-    return head | values | (extra or {})
+    return {"architectures": [_architecture(net, layout)], "model_type": name} | values | (extra or {})
 
 
 def write(

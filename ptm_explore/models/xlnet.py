@@ -199,8 +199,7 @@ def _visible(B, T, past, attention_mask, visible, places, device) -> Bool[Tensor
     visible = visible if attention_mask is None else visible & attention_mask[:, None, :]
     rows = visible | itself
     if places is not None:
-        queries = (visible & ~itself).gather(1, places[:, :, None].expand(-1, -1, T))
-        rows = torch.cat([rows, queries], dim=1)
+        rows = torch.cat([rows, (visible & ~itself).gather(1, places[:, :, None].expand(-1, -1, T))], dim=1)
     return F.pad(rows, (past, 0), value=True)[:, None]
 
 

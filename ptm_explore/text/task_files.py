@@ -71,8 +71,7 @@ def _parquet(path: Path, tags: str | None) -> Rows:
     import pyarrow.parquet as parquet
 
     with parquet.ParquetFile(path) as file:
-        rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate((row for batch in file.iter_batches() for row in batch.to_pylist()), 1):
             yield f"{path}, row {number}", row
 
 
@@ -180,8 +179,7 @@ def _conllu(path: Path, tags: str | None) -> Rows:
             elif "." not in number:  # else an empty node
                 row["tokens"].append(fields[1])
                 row["tags"].append(fields[which])
-                within = int(number) <= until
-                row["spaces"].append(spaced and int(number) == until if within else space)
+                row["spaces"].append(spaced and int(number) == until if int(number) <= until else space)
         if row["tokens"]:
             yield lines[0][0], row
 

@@ -84,8 +84,7 @@ class Split(Sequence[Example]):
 
     def sample(self, n: int, seed: int = 0) -> "Split":
         """At most `n` of them, drawn without replacement."""
-        drawn = np.random.default_rng(seed).permutation(len(self.rows))[:n]
-        return self[np.sort(drawn)]
+        return self[np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:n])]
 
 
 @dataclass(frozen=True)

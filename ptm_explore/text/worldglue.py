@@ -192,8 +192,7 @@ def choice(rng: Random) -> Rows:
     """COPA: how somebody feels after what happened; the other answer is of another mood."""
     kinds = {mood: kind for kind in MOODS for mood in LEXICON.lists[kind]}
     for d in _documents("story"):
-        felt = [e for e in d.events if e.kind == "feel" and 2 <= e.sentence < len(d.sentences)]
-        for event in felt[:1]:
+        for event in [e for e in d.events if e.kind == "feel" and 2 <= e.sentence < len(d.sentences)][:1]:
             words = d.words[event.sentence]
             mood = next((w for w in words if w.form == event.place and w.relation == "attr"), None)
             reason = any(w.form == "because" for w in words)

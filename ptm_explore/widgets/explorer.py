@@ -79,8 +79,7 @@ class ExplorerWidget(PtmWidget):
             self._shown = [m[:, :, part, part] for m in seen.maps]
             bounded = self.measure in ("weights", "rollout")
             self._peaks = [1.0 if bounded else max(float(m.max()), 1e-9) for m in self._shown]
-            size = sum(m[0].numel() for m in self._shown)
-            self._kind = np.uint16 if 2 * size <= BYTES else np.uint8
+            self._kind = np.uint16 if 2 * sum(m[0].numel() for m in self._shown) <= BYTES else np.uint8
             pairs = zip(self._shown, self._peaks, strict=True)
             small = [_packed(_shrunk(m), peak, np.uint8) for m, peak in pairs]
             frame = {name: getattr(seen, name)[part] for name in ("tokens", "special", "sections")}
@@ -98,8 +97,7 @@ class ExplorerWidget(PtmWidget):
             self.asked, self.answer = [], {}  # they were of what was on screen before
 
     def _packed_layer(self, layer: int) -> list[bytes]:
-        pairs = zip(self._shown, self._peaks, strict=True)
-        return [_packed(m[layer], peak, self._kind) for m, peak in pairs]
+        return [_packed(m[layer], peak, self._kind) for m, peak in zip(self._shown, self._peaks, strict=True)]
 
     def _answer(self) -> None:
         with self.reporting():
@@ -157,9 +155,8 @@ class ExplorerWidget(PtmWidget):
             looks = "; ".join(f"{t} → {tokens[j]}" for t, j in zip(tokens, best, strict=True))
             said.append(f"{name}: {looks}")
         alt = html.escape(f"Attention of layer {self.layer}. Where tokens look most: {' | '.join(said)}")
-        data = _text(self._picture("png", PICTURED))
         more = "" if len(tokens) == self.frame["total"] else f"<p>The first {PICTURED} tokens.</p>"
-        return f'<img alt="{alt}" src="data:image/png;base64,{data}">{more}'
+        return f'<img alt="{alt}" src="data:image/png;base64,{_text(self._picture("png", PICTURED))}">{more}'
 
 
 def _text(data: bytes) -> str:
@@ -168,8 +165,7 @@ def _text(data: bytes) -> str:
 
 def _packed(maps: torch.Tensor, peak: float, kind: type) -> bytes:
     """Square roots of shares of the peak, as whole numbers."""
-    roots = (maps / peak).clamp(0, 1).sqrt() * np.iinfo(kind).max
-    return roots.round().numpy().astype(kind).tobytes()
+    return ((maps / peak).clamp(0, 1).sqrt() * np.iinfo(kind).max).round().numpy().astype(kind).tobytes()
 
 
 def _shrunk(maps: torch.Tensor) -> torch.Tensor:
