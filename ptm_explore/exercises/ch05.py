@@ -21,11 +21,10 @@ def query_mask(got, order, T):
     earlier, later = rank[None, :] < rank[:, None], rank[None, :] > rank[:, None]
     yield (right := earlier & asked)
     itself = torch.eye(T, dtype=torch.bool)
-    for own in (right | itself, right | itself & asked):
-        yield "may a prediction see its own token? Then it has nothing left to predict", own
+    yield "may a prediction see its own token? Nothing is left then", right | itself, right | itself & asked
     yield "does the context stay hidden? Tokens outside the order are given from the start", right & ~given
-    for turned in ((given | later) & asked, right.T):
-        yield "is the order turned round, or the mask transposed? A row looks, at what came before it", turned
+    turned = "is the order turned round, or the mask transposed? A row looks, at what came before it"
+    yield turned, (given | later) & asked, right.T
     swapped = torch.tensor([*order, *range(len(order), T)])  # what the order says, read as ranks
     yield "order[0] is predicted first; did you read it as the rank of token 0?", swapped < swapped[:, None]
     for seen in (earlier | (given & ~asked), earlier | (given & ~asked & ~itself)):

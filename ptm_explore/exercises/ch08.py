@@ -43,8 +43,7 @@ def auc(got, scores, truth):
     yield "how do you count ties? They are half a win", above
     yield "do ties count as whole wins? They are half of one", above + same
     yield "is it turned round? The replaced token should have the higher score", 1 - right
-    accuracy = ((scores > 0.5) == (truth == 1)).double().mean()
-    yield "is that the accuracy? It depends on a threshold, the area does not", accuracy
+    yield "is that the accuracy? An area has no threshold", ((scores > 0.5) == (truth == 1)).double().mean()
     all_pairs = right * a.numel() * b.numel() / (len(scores) * (len(scores) - 1) / 2)
     yield "do you divide by all pairs? Only those of a replaced and an original token count", all_pairs
 

@@ -92,8 +92,7 @@ def _mixed(source: str, parts: list[Corpus]) -> Corpus:
         readers = [part.documents() for part in parts]
         for _, number in heapq.merge(*due):
             yield next(readers[number])
-        for part in parts:
-            skipped.update(part.skipped)
+        skipped.update(sum((part.skipped for part in parts), Counter()))
 
     return Corpus(source, read, lambda: digest("mixed", *(part.key for part in parts)))
 

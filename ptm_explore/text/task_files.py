@@ -95,10 +95,9 @@ def _json(path: Path, tags: str | None) -> Rows:
                 if isinstance(entry, list) and len(entry) == 2:
                     entry = dict(zip(("text", "label"), entry, strict=True))
                 yield place, {**_entry(entry, place), "split": key}
-    elif keys:
-        refuse(path, f"its keys are {', '.join(keys[:9])}; a task has 'data' (SQuAD) or train, val, test")
     else:
-        refuse(path, "a task in JSON is a list of objects, or an object of lists")
+        others = f"its keys are {', '.join(keys[:9])}; a task has 'data' (SQuAD) or train, val, test"
+        refuse(path, others if keys else "a task in JSON is a list of objects, or an object of lists")
 
 
 def _items(path: Path, prefix: str, name: str) -> Iterator[tuple[str, Any]]:
@@ -114,10 +113,11 @@ def _entry(entry: Any, place: str) -> dict:
         refuse(place, f"{entry!r:.60} is no JSON object")
     if not isinstance(entry.get("userInput"), dict):
         return entry
-    spans = []  # of restaurant8k: a start of 0 is left out
-    for label in entry.get("labels", []):
-        at = label.get("valueSpan", {})
-        spans.append({"label": label["slot"], "start": at.get("startIndex", 0), "end": at.get("endIndex", 0)})
+    found = [(label["slot"], label.get("valueSpan", {})) for label in entry.get("labels", [])]
+    # of restaurant8k: a start of 0 is left out
+    spans = [
+        {"label": slot, "start": a.get("startIndex", 0), "end": a.get("endIndex", 0)} for slot, a in found
+    ]
     return {"text": entry["userInput"].get("text"), "spans": spans}
 
 

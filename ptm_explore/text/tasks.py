@@ -6,7 +6,7 @@ checked once and stored in the cache as JSON lines; examples are then read one b
 
 import json
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -146,13 +146,10 @@ class Task:
     def few(self, n: int, seed: int = 0) -> "Task":
         """The same task with `n` training examples of each class (classification), or `n` in all."""
         train = self.split("train")
-        taken: Counter[str] = Counter()
-        kept = []
+        groups = defaultdict[str, list[int]](list)
         for i in np.random.default_rng(seed).permutation(len(train)):
-            group = train[i].label if self.kind == "classification" else "all"
-            taken[group] += 1
-            if taken[group] <= n:
-                kept.append(i)
+            groups[train[i].label if self.kind == "classification" else "all"].append(i)
+        kept = [i for group in groups.values() for i in group[:n]]
         return replace(self, train=train[np.sort(np.array(kept, int))])
 
     def __repr__(self) -> str:

@@ -29,11 +29,8 @@ class Tree:
         """(W, W) steps from word to word along the tree; infinite between parts that nothing joins."""
         from scipy.sparse.csgraph import shortest_path
 
-        joined = np.zeros((len(self.heads),) * 2)
-        for word, head in enumerate(self.heads):
-            if head >= 0:
-                joined[word, head] = 1
-        return shortest_path(joined, directed=False, unweighted=True)
+        governed = 1.0 * (np.array(self.heads)[:, None] == np.arange(len(self.heads)))
+        return shortest_path(governed, directed=False, unweighted=True)
 
     @cached_property
     def depths(self) -> np.ndarray:

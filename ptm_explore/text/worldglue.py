@@ -143,13 +143,12 @@ def entities(rng: Random) -> Rows:
     for d in _documents():
         names: dict[Any, str] = {}
         first = rng.randrange(max(len(d.words) - 2, 1))
-        tokens, tags = [], []
-        for word in (word for words in d.words[first : first + 3] for word in words):
-            kind = ENTITIES.get(getattr(word.entity, "kind", ""), "") if word.tag == "PROPN" else ""
-            tokens.append(names.setdefault(word.entity, _coined(rng).capitalize()) if kind else word.form)
-            tags.append(f"B-{kind}" if kind else "O")
+        words = [word for words in d.words[first : first + 3] for word in words]
+        kinds = [ENTITIES.get(getattr(w.entity, "kind", ""), "") if w.tag == "PROPN" else "" for w in words]
+        said = zip(words, kinds, strict=True)
+        tokens = [names.setdefault(w.entity, _coined(rng).capitalize()) if k else w.form for w, k in said]
         if names:
-            yield {"tokens": tokens, "tags": tags}
+            yield {"tokens": tokens, "tags": [f"B-{kind}" if kind else "O" for kind in kinds]}
 
 
 def _coined(rng: Random) -> str:

@@ -80,8 +80,9 @@ class ExplorerWidget(PtmWidget):
             bounded = self.measure in ("weights", "rollout")
             self._peaks = [1.0 if bounded else max(float(m.max()), 1e-9) for m in self._shown]
             self._kind = np.uint16 if 2 * sum(m[0].numel() for m in self._shown) <= BYTES else np.uint8
-            pairs = zip(self._shown, self._peaks, strict=True)
-            small = [_packed(_shrunk(m), peak, np.uint8) for m, peak in pairs]
+            # the largest weight in each cell of a coarser grid
+            coarse = (F.adaptive_max_pool2d(m, min(SMALL, m.size(-1))) for m in self._shown)
+            small = [_packed(m, peak, np.uint8) for m, peak in zip(coarse, self._peaks, strict=True)]
             frame = {name: getattr(seen, name)[part] for name in ("tokens", "special", "sections")}
             frame |= {"names": seen.names, "notice": seen.notice, "peaks": self._peaks, "small": small}
             frame |= {"layers": min(map(len, self._shown)), "heads": [m.size(1) for m in self._shown]}
@@ -166,11 +167,6 @@ def _text(data: bytes) -> str:
 def _packed(maps: torch.Tensor, peak: float, kind: type) -> bytes:
     """Square roots of shares of the peak, as whole numbers."""
     return ((maps / peak).clamp(0, 1).sqrt() * np.iinfo(kind).max).round().numpy().astype(kind).tobytes()
-
-
-def _shrunk(maps: torch.Tensor) -> torch.Tensor:
-    """The largest weight in each cell of a coarser grid."""
-    return F.adaptive_max_pool2d(maps, min(SMALL, maps.size(-1)))
 
 
 def explore(models, text: str, pair: str = "", **settings) -> ExplorerWidget:
