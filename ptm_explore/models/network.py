@@ -67,10 +67,9 @@ class Network(nn.Module):
 
     def make_task_head(self, n_labels: int) -> nn.Module | None:
         """The head of the task, where there is one."""
-        c = self.config
         if self.task == "sequence" and self.classifier:
-            return ClassificationHead(c.d_model, n_labels, self.classifier, c.dropout)
-        return nn.Linear(c.d_model, 2 if self.task == "span" else n_labels) if self.task else None
+            return ClassificationHead(self.config.d_model, n_labels, self.classifier, self.config.dropout)
+        return nn.Linear(self.config.d_model, 2 if self.task == "span" else n_labels) if self.task else None
 
     def forward(self, input_ids, attention_mask=None, segment_ids=None, at=None, taps=None) -> Output:
         """Ids (B, T) to hidden states and scores; with `at` (N,), logits at these flat positions only."""

@@ -78,7 +78,9 @@ def hf_config(net: Network, extra: dict | None = None) -> dict:
     back = {ours: theirs for theirs, ours in reversed(layout.activations.items())}
     values[layout.fields["activation"]] = back[c.activation]
     values |= {theirs: getattr(c, ours) for theirs, ours in layout.extra.items()}
-    return {"architectures": [_architecture(net, layout)], "model_type": name} | values | (extra or {})
+    heads = frozenset(net.heads) | ({"pooler"} if getattr(net, "pooler", None) is not None else set())
+    architecture = layout.architectures.get(heads, layout.architectures[frozenset()])
+    return {"architectures": [architecture], "model_type": name} | values | (extra or {})
 
 
 def write(
@@ -89,12 +91,11 @@ def write(
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
     leaves what was there before. Raises PtmError where it cannot be written."""
-    parts = {".": net, COMPANION: net.companion()}
+    companion = net.companion()
+    parts = {".": net} | ({} if companion is None else {COMPANION: companion})
     extra = {"dtype": str(dtype).removeprefix("torch.")} | (extra or {})
     with atomic_folder(folder) as fresh:
         for place, part in parts.items():
-            if part is None:
-                continue
             tensors = to_hugging_face(part.state_dict(), part, layout_of(part)[1])
             tensors = {n: t.detach().cpu().to(dtype).contiguous().clone() for n, t in tensors.items()}
             (fresh / place).mkdir(exist_ok=True)
@@ -207,11 +208,6 @@ def _fill(net: Network, tensors: dict[str, Tensor], layout: Layout, folder: Path
     if lines:
         raise PtmError("\n".join([f"the weights in {folder} do not fit its config.json:", *lines]))
     net.load_state_dict(ours)
-
-
-def _architecture(net: Network, layout: Layout) -> str:
-    pooler = {"pooler"} if getattr(net, "pooler", None) is not None else set()
-    return layout.architectures.get(frozenset(net.heads) | pooler, layout.architectures[frozenset()])
 
 
 def _read_json(path: Path) -> dict:

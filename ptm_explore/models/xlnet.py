@@ -59,12 +59,11 @@ class XlnetBlock(nn.Module):
 
     def __init__(self, config: XlnetConfig):
         super().__init__()
-        c = config
-        self.attention = RelativeAttention(c.d_model, c.n_heads, c.attention_dropout)
-        self.attention_norm = nn.LayerNorm(c.d_model, c.norm_eps)
-        self.ffn = FeedForward(c.d_model, c.d_ff, c.activation, c.dropout)
-        self.ffn_norm = nn.LayerNorm(c.d_model, c.norm_eps)
-        self.dropout = Dropout(c.dropout)
+        self.attention = RelativeAttention(config.d_model, config.n_heads, config.attention_dropout)
+        self.attention_norm = nn.LayerNorm(config.d_model, config.norm_eps)
+        self.ffn = FeedForward(config.d_model, config.d_ff, config.activation, config.dropout)
+        self.ffn_norm = nn.LayerNorm(config.d_model, config.norm_eps)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Float[Tensor, "B R D"], memory: Tensor | None, around: Surroundings, taps: Taps | None

@@ -113,11 +113,10 @@ def _entry(entry: Any, place: str) -> dict:
         refuse(place, f"{entry!r:.60} is no JSON object")
     if not isinstance(entry.get("userInput"), dict):
         return entry
-    found = [(label["slot"], label.get("valueSpan", {})) for label in entry.get("labels", [])]
-    # of restaurant8k: a start of 0 is left out
-    spans = [
-        {"label": slot, "start": a.get("startIndex", 0), "end": a.get("endIndex", 0)} for slot, a in found
-    ]
+    spans = []  # of restaurant8k: a start of 0 is left out
+    for label in entry.get("labels", []):
+        at = label.get("valueSpan", {})
+        spans.append({"label": label["slot"], "start": at.get("startIndex", 0), "end": at.get("endIndex", 0)})
     return {"text": entry["userInput"].get("text"), "spans": spans}
 
 

@@ -176,12 +176,11 @@ def coreference(rng: Random) -> Rows:
         for i in range(1, len(d.words)):
             means = [w for w in d.words[i] if w.tag == "PRON" and w.lemma in ("she", "he") and w.entity]
             before = {w.entity for words in d.words[:i] for w in words if w.tag == "PROPN" and w.entity}
-            people = sorted((e for e in before if e.kind == "person"), key=str)
-            spoken = d.sentences[i].startswith("“")
-            if spoken or not means or len(people) < 2 or means[0].entity not in people:
+            known = sorted((e for e in before if e.kind == "person"), key=str)
+            if d.sentences[i].startswith("“") or not means or len(known) < 2 or means[0].entity not in known:
                 continue
             who, right = means[0], rng.random() < 0.5
-            said = who.entity if right else rng.choice([e for e in people if e is not who.entity])
+            said = who.entity if right else rng.choice([e for e in known if e is not who.entity])
             text, pair = " ".join(d.sentences[max(i - 4, 0) : i + 1]), f"{who.lemma.capitalize()} is {said}."
             yield {"text": text, "pair": pair, "label": "yes" if right else "no"}
             break
