@@ -28,7 +28,6 @@ def shared(answer):
 
     One set of parameters, applied n times: that is all of cross-layer sharing.
     """
-    yield ...
     made: list[nn.Linear] = []
 
     def make_block() -> nn.Linear:

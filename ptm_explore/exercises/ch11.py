@@ -12,7 +12,6 @@ def control(answer):
 
     The same word always has the same label: a probe can learn it only by remembering words.
     """
-    yield ...
     forms, numbers = ["the", "dog", "saw", "the", "cat", "the", "dog"], count()
     got = list(answer(forms, lambda: next(numbers)))
     drawn = next(numbers)

@@ -130,8 +130,7 @@ def _world(source: str) -> Corpus:
 def _files(source: str, text_field: str | None) -> Corpus:
     path = Path(source).expanduser()
     if path.is_dir():
-        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+        found = [p for p in path.rglob("*") if not any(part[0] == "." for part in p.relative_to(path).parts)]
     else:
         found = [path] if path.is_file() else [Path(p) for p in glob.glob(str(path), recursive=True)]
         if not found:
