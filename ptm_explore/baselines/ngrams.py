@@ -49,10 +49,8 @@ class NGrams:
             raise PtmError("there are no words to count; give lists of words, as words(text) makes them")
         kept = (word for word, count in seen.most_common() if count >= self.min_count)
         self.vocabulary = dict.fromkeys([*kept, END, UNKNOWN])
-        runs: Counter[Context] = Counter()
-        for sentence in sentences:
-            line = self._line(sentence)
-            runs.update(tuple(line[i : i + self.n]) for i in range(len(line) - self.n + 1))
+        lines = map(self._line, sentences)
+        runs = Counter(tuple(line[i : i + self.n]) for line in lines for i in range(len(line) - self.n + 1))
         counts: dict[Context, Counter[str]] = defaultdict(Counter)
         for _ in range(self.n):
             shorter: Counter[Context] = Counter()

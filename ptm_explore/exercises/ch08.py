@@ -37,15 +37,14 @@ def auc(got, scores, truth):
 
     0.5 is chance whatever the majority, and nothing changes when all scores are squashed alike.
     """
-    a, b = scores[truth == 1][:, None], scores[truth == 0][None, :]
+    a, b = scores[truth == 1][:, None], scores[truth == 0][None, :]  # 3 and 5, so 15 pairs of 28
     above, same = (a > b).double().mean(), (a == b).double().mean()
     yield (right := above + same / 2)
     yield "how do you count ties? They are half a win", above
     yield "do ties count as whole wins? They are half of one", above + same
     yield "is it turned round? The replaced token should have the higher score", 1 - right
     yield "is that the accuracy? An area has no threshold", ((scores > 0.5) == (truth == 1)).double().mean()
-    all_pairs = right * a.numel() * b.numel() / (len(scores) * (len(scores) - 1) / 2)
-    yield "do you divide by all pairs? Only those of a replaced and an original token count", all_pairs
+    yield "do you divide by all pairs? Only those of a replaced and an original token count", right * 15 / 28
 
 
 @exercise("08.loss", "the loss", cases=[(63.0, 12, 20.0, 80, 50.0)])

@@ -66,8 +66,7 @@ def corpus(source: object, text_field: str | None = None) -> Corpus:
     if isinstance(source, Path):
         return _files(str(source), text_field)
     if not isinstance(source, str):
-        kind = type(source).__name__
-        raise PtmError(f"a corpus is a name, a path or a list of strings, not {kind}; try corpus('world')")
+        raise PtmError(f"a corpus is a name, path or list of texts, not {type(source).__name__}; try 'world'")
     if " + " in source and not os.path.exists(source):
         return _mixed(source, [corpus(part.strip(), text_field) for part in source.split(" + ")])
     if source == "world" or source.startswith("world:"):

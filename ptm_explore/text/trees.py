@@ -53,9 +53,8 @@ def _world(seed: int) -> Iterator[Tree]:
         start = 0
         for text, words, places in zip(d.sentences, d.words, d.offsets(), strict=True):
             index = {id(word): i for i, word in enumerate(words)}
-            spans = tuple((a - start, b - start) for a, b in places)
             columns = zip(*((w.tag, index.get(id(w.head), -1), w.relation) for w in words), strict=True)
-            yield Tree(text, spans, *columns)
+            yield Tree(text, tuple((a - start, b - start) for a, b in places), *columns)
             start += len(text) + 1
 
 

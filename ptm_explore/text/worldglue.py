@@ -153,8 +153,7 @@ def entities(rng: Random) -> Rows:
 
 def _coined(rng: Random) -> str:
     """A word that there is not."""
-    syllable = ("bdfgklmnprstvz", "aeiou")
-    return "".join(map(rng.choice, (*syllable, *syllable, "nrlskt")))
+    return "".join(map(rng.choice, (*("bdfgklmnprstvz", "aeiou") * 2, "nrlskt")))
 
 
 def word_class(rng: Random) -> Rows:
