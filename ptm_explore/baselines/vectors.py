@@ -40,12 +40,9 @@ def ppmi_vectors(counts, dimensions: int, seed: int = 0) -> np.ndarray:
     of the singular values (Levy and Goldberg 2014). Dimensions past V - 1 are zero."""
     from sklearn.utils.extmath import randomized_svd
 
-    size = counts.shape[0]
-    rank = min(dimensions, size - 1)
+    rank = min(dimensions, counts.shape[0] - 1)
     u, s, _ = randomized_svd(positive_pmi(counts), rank, n_iter=3, random_state=seed)
-    vectors = np.zeros((size, dimensions), dtype=np.float32)
-    vectors[:, :rank] = u * np.sqrt(s)
-    return vectors
+    return np.pad(u * np.sqrt(s), ((0, 0), (0, dimensions - rank))).astype(np.float32)
 
 
 class WordVectors:
