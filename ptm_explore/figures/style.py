@@ -20,8 +20,8 @@ GRID = "#e4e4e4"
 # change along with the colour, so no reading rests on colour alone.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#000000")
 DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot")  # "dash" is for reference lines
-# of lines, one after the other
-LOOKS = tuple(zip(COLOURS, DASHES, ("circle", "square", "diamond", "triangle-up", "x"), strict=True))
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+LOOKS = tuple(zip(COLOURS, DASHES, SYMBOLS, strict=True))  # of lines, one after the other
 SCALE = "Blues"  # one hue, lightness alone carries the value: the same for every kind of colour vision
 
 # Control characters, half surrogates, what has no width and joins nothing, and marks that reorder their text;
