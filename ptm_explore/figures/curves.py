@@ -67,8 +67,7 @@ def line(fig, xs, ys, name, col, colour, dash="solid", width=2, marker=None, **m
         more |= {"mode": "lines+markers" if marker else "lines", "marker": marker}
         more["line"] = {"color": colour, "dash": dash, "width": width}
         new = all(name != drawn.name for drawn in fig.data)  # one legend entry, though two panels have a line
-        more |= {"x": xs, "y": ys, "name": name, "legendgroup": name, "showlegend": new}
-        fig.add_scatter(**more, row=1, col=col)
+        fig.add_scatter(x=xs, y=ys, name=name, legendgroup=name, showlegend=new, **more, row=1, col=col)
 
 
 def bars(fig, values, tokens: Sequence[str], colours, col: int) -> None:
