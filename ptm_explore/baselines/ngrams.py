@@ -30,9 +30,7 @@ class NGrams:
     Words seen fewer than `min_count` times are one word, "<unk>", as are those never seen.
     """
 
-    def __init__(
-        self, n: int = 3, smoothing: str = "kneser_ney", amount: float | None = None, min_count: int = 1
-    ):
+    def __init__(self, n=3, smoothing="kneser_ney", amount: float | None = None, min_count=1):
         if smoothing not in SMOOTHINGS:
             raise unknown("smoothing", smoothing, SMOOTHINGS)
         amount = {"kneser_ney": 0.75, "additive": 1.0, "none": 0.0}[smoothing] if amount is None else amount
@@ -51,10 +49,8 @@ class NGrams:
             raise PtmError("there are no words to count; give lists of words, as words(text) makes them")
         kept = (word for word, count in seen.most_common() if count >= self.min_count)
         self.vocabulary = dict.fromkeys([*kept, END, UNKNOWN])
-        runs: Counter[Context] = Counter()
-        for sentence in sentences:
-            line = self._line(sentence)
-            runs.update(tuple(line[i : i + self.n]) for i in range(len(line) - self.n + 1))
+        lines = map(self._line, sentences)
+        runs = Counter(tuple(line[i : i + self.n]) for line in lines for i in range(len(line) - self.n + 1))
         counts: dict[Context, Counter[str]] = defaultdict(Counter)
         for _ in range(self.n):
             shorter: Counter[Context] = Counter()
@@ -68,8 +64,7 @@ class NGrams:
         return self
 
     def _line(self, sentence: Sequence[str]) -> list[str]:
-        known = [word if word in self.vocabulary else UNKNOWN for word in sentence]
-        return [START] * (self.n - 1) + known + [END]
+        return [START] * (self.n - 1) + [w if w in self.vocabulary else UNKNOWN for w in sentence] + [END]
 
     def probability(self, word: str, context: Sequence[str] = ()) -> float:
         """Of a word after these; only the last n - 1 of them count."""
@@ -99,12 +94,10 @@ class NGrams:
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
         """Of the words and ends of sentences: as unsure as between so many equally likely words."""
-        total, n = 0.0, 0
-        for sentence in sentences:
-            total, n = total + self.log_likelihood(sentence), n + len(sentence) + 1
-        if not n:
+        judged = [(self.log_likelihood(sentence), len(sentence) + 1) for sentence in sentences]
+        if not judged:
             raise PtmError("there is no sentence to judge")
-        return math.exp(-total / n)
+        return math.exp(-sum(total for total, _ in judged) / sum(n for _, n in judged))
 
     def following(self, context: Sequence[str] = (), k: int = 5) -> list[tuple[str, float]]:
         """The k likeliest next words with their probabilities."""
@@ -117,26 +110,12 @@ class NGrams:
 
     def sample(self, seed: int = 0, context: Sequence[str] = (), longest: int = 50) -> list[str]:
         """Words drawn one after the other until a sentence ends, `longest` at most."""
-        rng, line = Random(seed), list(context)
+        rng, line, known = Random(seed), list(context), list(self.vocabulary)
         for _ in range(longest):
-            word = self._draw(rng, self._context(line))
+            at = self._context(line)
+            chances = [self._probability(word, at) for word in known]
+            word = rng.choices(known, chances)[0] if any(chances) else END  # nothing can follow
             if word == END:
                 break
             line.append(word)
         return line[len(context) :]
-
-    def _draw(self, rng: Random, context: Context) -> str:
-        """One word of the smoothed distribution: of those seen here, or, for the share spared, of others."""
-        while True:
-            found, total = self._counts.get(context, Counter()), self._totals.get(context, 0)
-            kept = total - (self.amount * len(found) if self.smoothing == "kneser_ney" else 0)
-            spared = (self.amount * len(self.vocabulary)) if self.smoothing == "additive" else total - kept
-            if total and rng.random() * (kept + spared) < kept:
-                less = total - kept > 0
-                weights = [count - self.amount if less else count for count in found.values()]
-                return rng.choices(list(found), weights)[0]
-            if not context or self.smoothing == "additive":
-                return rng.choice(list(self.vocabulary))
-            if self.smoothing == "none":  # never seen: nothing can follow
-                return END
-            context = context[1:]

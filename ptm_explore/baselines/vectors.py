@@ -40,20 +40,15 @@ def ppmi_vectors(counts, dimensions: int, seed: int = 0) -> np.ndarray:
     of the singular values (Levy and Goldberg 2014). Dimensions past V - 1 are zero."""
     from sklearn.utils.extmath import randomized_svd
 
-    size = counts.shape[0]
-    rank = min(dimensions, size - 1)
+    rank = min(dimensions, counts.shape[0] - 1)
     u, s, _ = randomized_svd(positive_pmi(counts), rank, n_iter=3, random_state=seed)
-    vectors = np.zeros((size, dimensions), dtype=np.float32)
-    vectors[:, :rank] = u * np.sqrt(s)
-    return vectors
+    return np.pad(u * np.sqrt(s), ((0, 0), (0, dimensions - rank))).astype(np.float32)
 
 
 class WordVectors:
     """Vectors of the words of some sentences (lists of words), each word with those around it."""
 
-    def __init__(
-        self, sentences: Iterable[Sequence[str]], dimensions: int = 100, window: int = 4, min_count: int = 5
-    ):
+    def __init__(self, sentences: Iterable[Sequence[str]], dimensions=100, window=4, min_count=5):
         sentences = [list(sentence) for sentence in sentences]
         seen = Counter(word for sentence in sentences for word in sentence)
         self.words = [word for word, count in seen.most_common() if count >= min_count]
@@ -61,10 +56,8 @@ class WordVectors:
         if other < 3:
             raise PtmError(f"{other} words were seen {min_count} times; give more text, or min_count=1")
         self._id = {word: i for i, word in enumerate(self.words)}
-        gap = [other] * window
-        stream = [i for s in sentences for i in (*(self._id.get(word, other) for word in s), *gap)]
-        counts = cooccurrence(np.array(stream), other + 1, window)[:other, :other]
-        vectors = ppmi_vectors(counts, dimensions)
+        stream = [i for s in sentences for i in (*(self._id.get(w, other) for w in s), *[other] * window)]
+        vectors = ppmi_vectors(cooccurrence(np.array(stream), other + 1, window)[:other, :other], dimensions)
         self.vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
     def __getitem__(self, word: str) -> np.ndarray:

@@ -46,12 +46,12 @@ def exercise(name: str, *what: str, cases: Iterable[tuple] = (), value=False, un
     """Registers a generator function `questions(got, *case)` as the exercise `name`.
 
     Its first yield is the right result: numbers within `rtol`, a pair of results where `what` has two names,
-    or anything comparable. Each further yield is `question, symptom`: what a mistake gives, or a bool, true
-    of that mistake. `...` stands for anything: as the right result it leaves the verdict to the symptoms,
-    which are then all true or false; otherwise no symptom is looked at when the result is right.
+    or anything comparable. Each further yield is a question and its symptoms: what a mistake gives, or a
+    bool, true of that mistake. `...` stands for anything. No symptom is looked at when the result is right.
 
-    `what` names the results in messages; "{0}" in it is the first argument of the case. Without `cases`,
-    `got` is the answer itself: a function or, with `value`, a value. `unchanged` forbids to change arguments.
+    `what` names the results in messages; "{0}" in it is the first argument of the case. Without `what` no
+    right result is yielded: the symptoms decide, which are then all true or false. Without `cases`, `got` is
+    the answer itself: a function or, with `value`, a value. `unchanged` forbids to change arguments.
     """
 
     def register(questions: Callable[..., Iterator]):
@@ -107,14 +107,15 @@ def require(condition: object, message: str) -> None:
 
 
 def _judge(got, questions: Iterator, what, rtol: float) -> None:
-    right = next(questions)
+    right = next(questions) if what else ...
     if right is not ...:
         got = meant(got, right, what)
         if _same(got, right, rtol):
             return
-    for question, symptom in questions:
-        known = symptom if right is ... or isinstance(symptom, bool) else _same(got, symptom, rtol)
-        require(not known, question)
+    for question, *symptoms in questions:
+        for symptom in symptoms:
+            known = symptom if right is ... or isinstance(symptom, bool) else _same(got, symptom, rtol)
+            require(not known, question)
     if right is not ...:
         parts = zip(got, right, what, strict=True) if len(what) > 1 else [(got, right, what[0])]
         _differ(*next(part for part in parts if not _same(*part[:2], rtol)))

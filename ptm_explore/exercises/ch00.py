@@ -13,7 +13,6 @@ def mask(answer):
 
     One blank, and words around it that say something about it.
     """
-    yield ...
     yield f"give a text in quotes, not a {type(answer).__name__}", not isinstance(answer, str)
     found, around = answer.count("[MASK]"), answer.replace("[MASK]", "").lower()
     yield "is the mask written exactly [MASK], capitals and brackets?", not found and "mask" in around

@@ -46,8 +46,7 @@ def cut(got, pieces, p):
 
     Of all cuts, Unigram takes the one where this is largest: few pieces, and frequent ones.
     """
-    log = math.log(math.prod(p.values()))
-    yield log
+    yield (log := math.log(math.prod(p.values())))
     yield "is that the probability itself? Take its logarithm", math.exp(log)
     yield "do you add probabilities? They multiply; their logarithms add", math.log(sum(p.values()))
     yield "is that the mean? Each piece has its price, so more pieces cost more", log / len(p)

@@ -13,8 +13,7 @@ def shift(got, ids):
     """
     front, back = ids[:, :-1], ids[:, 1:]
     yield front, back
-    for same in (ids, front):
-        yield "did you shift the targets? Here each token is its own target", (same, same)
+    yield "did you shift the targets? Here each token is its own target", (ids, ids), (front, front)
     yield "did you shift the wrong way? The target comes after its input", (back, front)
     yield "do the lengths fit? The last input has no target: drop it", (ids, back)
     yield "do the lengths fit? The first token is nobody's target: drop it", (front, ids)

@@ -24,7 +24,6 @@ def mask_8010(answer):
 
     80 % masked, 10 % random, 10 % kept; the loss is asked for only where a token was chosen.
     """
-    yield ...
     ids = torch.randint(5, 1000, (1600, 256), generator=torch.Generator().manual_seed(0))
     ids[:, 0], ids[:, -1] = 2, 3  # V is 1000, specials 0 to 4, the mask 4
     special, rate = ids < 5, 0.4
@@ -79,7 +78,6 @@ def parameters(answer):
 
     109,482,240: the 110M of the paper, a fifth of it in the token table.
     """
-    yield ...
     whole = isinstance(answer, (Integral, float)) and answer == int(answer)
     yield "give the exact number, as a whole number", not whole or isinstance(answer, bool)
     missing = _PARAMETERS - int(answer)

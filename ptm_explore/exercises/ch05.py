@@ -19,14 +19,12 @@ def query_mask(got, order, T):
     rank[order] = torch.arange(len(order))
     asked, given = rank[:, None] >= 0, (rank < 0).expand(T, T)
     earlier, later = rank[None, :] < rank[:, None], rank[None, :] > rank[:, None]
-    right = earlier & asked
-    yield right
+    yield (right := earlier & asked)
     itself = torch.eye(T, dtype=torch.bool)
-    for own in (right | itself, right | itself & asked):
-        yield "may a prediction see its own token? Then it has nothing left to predict", own
+    yield "may a prediction see its own token? Nothing is left then", right | itself, right | itself & asked
     yield "does the context stay hidden? Tokens outside the order are given from the start", right & ~given
-    for turned in ((given | later) & asked, right.T):
-        yield "is the order turned round, or the mask transposed? A row looks, at what came before it", turned
+    turned = "is the order turned round, or the mask transposed? A row looks, at what came before it"
+    yield turned, (given | later) & asked, right.T
     swapped = torch.tensor([*order, *range(len(order), T)])  # what the order says, read as ranks
     yield "order[0] is predicted first; did you read it as the rank of token 0?", swapped < swapped[:, None]
     for seen in (earlier | (given & ~asked), earlier | (given & ~asked & ~itself)):
@@ -45,8 +43,7 @@ def by_key(got, scores):
     yield at(T - i + j)
     yield "does each row begin at its own place? Here a column is one distance for all", at(j)
     yield "is it off by one? Column 0 is distance T, so distance 0 is column T", at(T - 1 - i + j)
-    sign = "is the sign of the distance right? Keys before the query are behind it: i - j is positive"
-    yield sign, at((T + i - j).clamp(max=2 * T - 1))
+    yield "is the sign of the distance right? Behind is positive: i - j", at((T + i - j).clamp(max=2 * T - 1))
     yield "is it transposed? The query is the row", at(T - i + j).T
 
 

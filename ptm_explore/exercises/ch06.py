@@ -36,8 +36,7 @@ def merge(got, words):
     Thousands of such steps, and the vocabulary of GPT-2 and RoBERTa is there.
     """
     join = lambda pair: {tuple(re.findall(pair + "|.", word)): n for word, n in COUNTS.items()}  # noqa: E731
-    right = join("ew")  # 13 times; h a 11 times, l o 4
-    yield right
+    yield (right := join("ew"))  # 13 times; h a 11 times, l o 4
     yield f"return a dictionary like the one given, not a {type(got).__name__}", not isinstance(got, dict)
     yield "the keys should be tuples of pieces, as those given", {type(word) for word in got} != {tuple}
     yield "did anything change? One merge was asked", words
@@ -48,8 +47,7 @@ def merge(got, words):
     once = not got.keys().isdisjoint([("ew", "e", "w"), ("e", "w", "ew")])
     yield "is the pair joined everywhere? 'ewew' has it twice: ('ew', 'ew')", once
     yield "the counts of the words should stay", got.keys() <= right.keys()
-    begin = ", ".join(map(str, [*got][:2]))
-    yield f"a merge was made, but not of the most frequent pair; what came back begins {begin}", ...
+    yield f"a merge was made, but not of the most frequent pair; what came back begins {[*got][:2]}", ...
 
 
 @exercise("06.sequences", "the answer", value=True, rtol=0.03)  # who takes "8K" to be 8,000 is right as well

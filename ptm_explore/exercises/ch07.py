@@ -12,8 +12,7 @@ def factorised(got, V, E, D):
 
     30,000 x 128 + 128 x 768 + 768: 3.9 million in place of 23.
     """
-    right = V * E + E * D + D
-    yield right
+    yield (right := V * E + E * D + D)
     yield "is that the table before it was taken apart, V x D?", V * D
     yield "is the projection there? Tokens have E numbers and the body wants D", V * E
     yield "is the bias of the projection missing?", V * E + E * D
@@ -29,7 +28,6 @@ def shared(answer):
 
     One set of parameters, applied n times: that is all of cross-layer sharing.
     """
-    yield ...
     made: list[nn.Linear] = []
 
     def make_block() -> nn.Linear:

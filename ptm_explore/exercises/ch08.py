@@ -20,8 +20,7 @@ def labels(got, ids, masked, drawn):
     yield shown, label
     yield "are the two results swapped? First what is shown, then the labels", (label, ...)
     yield "is something drawn shown where nothing was masked?", (drawn, ...)
-    others = torch.where(masked, ids, drawn)
-    yield "is the draw in the right places? It belongs where the mask is", (others, ...)
+    yield "is the draw in the right places? Where the mask is", (torch.where(masked, ids, drawn), ...)
     yield "is anything replaced at all? That is the original", (ids, ...)
     yield "does every mask count as replaced? The generator may have drawn the original", (..., masked)
     yield "which way round are the labels? 1 is replaced", (..., shown == ids)
@@ -38,17 +37,14 @@ def auc(got, scores, truth):
 
     0.5 is chance whatever the majority, and nothing changes when all scores are squashed alike.
     """
-    a, b = scores[truth == 1][:, None], scores[truth == 0][None, :]
+    a, b = scores[truth == 1][:, None], scores[truth == 0][None, :]  # 3 and 5, so 15 pairs of 28
     above, same = (a > b).double().mean(), (a == b).double().mean()
-    right = above + same / 2
-    yield right
+    yield (right := above + same / 2)
     yield "how do you count ties? They are half a win", above
     yield "do ties count as whole wins? They are half of one", above + same
     yield "is it turned round? The replaced token should have the higher score", 1 - right
-    accuracy = ((scores > 0.5) == (truth == 1)).double().mean()
-    yield "is that the accuracy? It depends on a threshold, the area does not", accuracy
-    all_pairs = right * a.numel() * b.numel() / (len(scores) * (len(scores) - 1) / 2)
-    yield "do you divide by all pairs? Only those of a replaced and an original token count", all_pairs
+    yield "is that the accuracy? An area has no threshold", ((scores > 0.5) == (truth == 1)).double().mean()
+    yield "do you divide by all pairs? Only those of a replaced and an original token count", right * 15 / 28
 
 
 @exercise("08.loss", "the loss", cases=[(63.0, 12, 20.0, 80, 50.0)])
@@ -61,8 +57,7 @@ def loss(got, mlm, n_masked, rtd, n_tokens, weight):
     yield generator + weight * judge
     yield "is the weight there?", generator + judge
     yield "is the weight on the right part? The small loss is the discriminator's", weight * generator + judge
-    too_few = generator + weight * rtd / n_masked
-    yield "is the discriminator asked about masked tokens only? About all of them", too_few
+    yield "is the judge asked about masked tokens only? About all", generator + weight * rtd / n_masked
     yield "is the generator asked about all tokens? About the masked ones", mlm / n_tokens + weight * judge
     yield "are those sums? Each part is a mean", mlm + weight * rtd
     yield "is one part subtracted? They do not fight: both are minimised", generator - weight * judge

@@ -18,11 +18,9 @@ def rollout(got, first, second):
     one, two = ((layer + torch.eye(len(layer))) / 2 for layer in (first, second))
     yield two @ one
     yield "which layer comes first? The second shares out what the first took in: second @ first", one @ two
-    for alone in (second @ first, first @ second):
-        yield "is the residual missing? Half of what a token is goes straight on", alone
+    yield "is the residual missing? Half of what a token is goes straight on", second @ first, first @ second
     yield "do rows sum to 4? Halve the sum of attention and identity, in each layer", 4 * two @ one
-    for single in (second @ one, two @ first):
-        yield "is that the residual of one layer only? Each layer has one", single
+    yield "is that the residual of one layer only? Each layer has one", second @ one, two @ first
     yield "is that cell by cell? Shares travel along paths: a matrix product, @", two * one
     yield "is that a mean of the two layers? What the second takes has been mixed before", (one + two) / 2
 
@@ -52,10 +50,9 @@ def norms(got, a, values):
     length = values.norm(dim=-1)
     yield a * length
     yield "is that the length of the query's value? What is handed over is the key's", a * length[:, None]
-    for output in (a @ values, (a @ values).norm(dim=-1)):
-        yield "is that the output, the sum over the keys? Here each key is asked for alone", output
+    total = a @ values
+    yield "is that the sum over the keys? Here each key is asked for alone", total, total.norm(dim=-1)
     yield "is that the squared length? A root is missing", a * length**2
     yield "is that the sum of the numbers? Their signs cancel: take the length", a * values.sum(-1)
-    rows = "did you normalise the rows? They need not sum to 1: how much arrives is the news"
-    yield rows, a * length / (a @ length)[:, None]
+    yield "did you normalise the rows? How much arrives is the news", a * length / (a @ length)[:, None]
     yield "is that the length of all values together? Each key has its own: dim=-1", a * values.norm()

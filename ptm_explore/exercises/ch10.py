@@ -31,8 +31,7 @@ def integrated(got, slope, x, x0, steps):
     yield "is that the gradient at the end alone? Walk there from x0", slope(x) * (x - x0)
     yield "is that a sum over the steps? A mean is wanted", mean * (x - x0) * steps
     from_zero = path(left + 0.5 / steps, torch.zeros(2))
-    for start in (from_zero * x, from_zero * (x - x0)):
-        yield "does the path start at zero? It starts at x0", start
+    yield "does the path start at zero? It starts at x0", from_zero * x, from_zero * (x - x0)
     for ends in (left, left + 1 / steps):
         yield "is that one end of each step? The middle is more exact by far", path(ends, x0) * (x - x0)
 
@@ -50,8 +49,7 @@ def comprehensiveness(got, chance, scores, fractions):
     W, best = len(scores), sorted(range(len(scores)), key=lambda w: -scores[w])
     whole, cuts = chance(range(W)), [round(f * W) for f in fractions]
     fall = lambda order: whole - sum(chance(order[cut:]) for cut in cuts) / len(cuts)  # noqa: E731
-    right = fall(best)
-    yield right
+    yield (right := fall(best))
     yield "is the sign turned round? A fall is before less after", -right
     yield "is that a sum? Divide by the number of fractions", right * len(cuts)
     yield "are those the words with the lowest scores? The best go first", fall(best[::-1])
@@ -75,8 +73,7 @@ def shapley(got, value):
     alone, whole = adds(), adds(0, 1, 2)
     pairs = torch.stack([adds(1), adds(2), adds(0)]) + torch.stack([adds(2), adds(0), adds(1)])
     ones = pairs.diagonal()  # what each adds to one of the two others, and to the other one
-    right = alone / 3 + ones / 6 + whole / 3
-    yield right
+    yield (right := alone / 3 + ones / 6 + whole / 3)
     yield "is that a sum over the orders? Divide by their number, 6", right * 6
     yield "is each word taken away from the whole text? It comes to smaller ones, too", whole
     yield "does each word come to an empty text? It comes to others, too", alone

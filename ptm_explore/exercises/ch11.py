@@ -12,15 +12,13 @@ def control(answer):
 
     The same word always has the same label: a probe can learn it only by remembering words.
     """
-    yield ...
     forms, numbers = ["the", "dog", "saw", "the", "cat", "the", "dog"], count()
     got = list(answer(forms, lambda: next(numbers)))
     drawn = next(numbers)
     yield f"is there a label for each word? {len(got)} came back for {len(forms)} words", len(got) != 7
     yield "is a label drawn for every word? The same form must get the same one each time", got == [*range(7)]
     yield "do all words have one label? Then there is nothing to learn", len(set(got)) == 1
-    pairs = {*zip(forms, got, strict=True)}
-    yield "has a form two labels? Draw once for each form, and remember it", len(pairs) > 4
+    yield "has a form two labels? Draw once, and remember it", len({*zip(forms, got, strict=True)}) > 4
     yield f"{drawn} labels were drawn for four forms; draw only for a new form", drawn > 4
 
 

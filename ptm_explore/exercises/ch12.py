@@ -54,12 +54,10 @@ def flip(got, now, other):
         return order[: next(n for n in range(6) if sum(now) <= sum(gain[i] for i in order[:n]))]
 
     best = by(gain.__getitem__)
-    right = until(best)
-    yield right
+    yield (right := until(best))
     yield "does it go from left to right? The best exchange may stand anywhere", until([*range(len(now))])
-    change = "? What counts is what the exchange changes"
-    yield f"is that the word that says most now{change}", until(by(now.__getitem__))
-    yield f"is that the strongest new word{change}", until(by(lambda i: -other[i]))
+    yield "is that the word that says most now? Count what the exchange changes", until(by(now.__getitem__))
+    yield "is that the strongest new word? Count what the exchange changes", until(by(lambda i: -other[i]))
     yield "does it stop? Once the sum is 0 or less, the label has flipped", best
     yield "is it one too many? Look at the sum before the next round", best[: len(right) + 1]
     yield "is the order of the rounds kept?", sorted(got) == sorted(right)

@@ -10,14 +10,13 @@ from ..errors import PtmError, unknown
 from . import style
 
 History = Sequence[Mapping[str, float]]
+Runs = Mapping[str, History]  # by their names
 Fill = Sequence[tuple[str, float]]
 
 _X = {"steps": "training steps", "tokens": "tokens seen", "seconds": "time (s)"}
 
 
-def learning_curve(
-    history: History | Mapping[str, History], title: str | None = None, x: str = "steps"
-) -> go.Figure:
+def learning_curve(history: History | Runs, title: str | None = None, x: str = "steps") -> go.Figure:
     """Loss (nats per token) and held-out accuracy (%) of a run, or of several laid over each other.
 
     `history` is a list of rows as `model.history` keeps them, or a dict from a run's name to its rows. Rows
@@ -68,8 +67,7 @@ def line(fig, xs, ys, name, col, colour, dash="solid", width=2, marker=None, **m
         more |= {"mode": "lines+markers" if marker else "lines", "marker": marker}
         more["line"] = {"color": colour, "dash": dash, "width": width}
         new = all(name != drawn.name for drawn in fig.data)  # one legend entry, though two panels have a line
-        more |= {"x": xs, "y": ys, "name": name, "legendgroup": name, "showlegend": new}
-        fig.add_scatter(**more, row=1, col=col)
+        fig.add_scatter(x=xs, y=ys, name=name, legendgroup=name, showlegend=new, **more, row=1, col=col)
 
 
 def bars(fig, values, tokens: Sequence[str], colours, col: int) -> None:

@@ -19,8 +19,7 @@ def objective(description, tokenizer) -> go.Figure:
     column what it may look at, dark where a loss hangs on what is seen. Permutation language models have two
     of these, one for what a state is made of (content), one for what a prediction may see (query)."""
     if not all(hasattr(description, name) for name in ("seen", "targets", "visible")):
-        given = type(description).__name__
-        raise PtmError(f"give what an objective's describe(ids, tokenizer) returns, not {given}")
+        raise PtmError(f"give what goal.describe(ids, tokenizer) returns, not {type(description).__name__}")
     lines, colours = _lines(description, tokenizer)
     masks = _masks(description)
     T = len(description.original)

@@ -115,6 +115,5 @@ def tokens_axis(tokens: Sequence[str], most: int = 64, limit: int = 16) -> dict:
 
     Positions, not the tokens, are the coordinates: a token that occurs twice keeps both its rows.
     """
-    step = -(-len(tokens) // most) or 1
-    places = list(range(0, len(tokens), step))
+    places = list(range(0, len(tokens), -(-len(tokens) // most) or 1))
     return {"tickmode": "array", "tickvals": places, "ticktext": [text(tokens[i], limit) for i in places]}

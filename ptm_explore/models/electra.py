@@ -13,12 +13,11 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int
-from torch import Tensor, nn
+from torch import nn
 
 from ptm_explore.errors import PtmError
-from ptm_explore.layers.taps import Taps, tap
 from ptm_explore.layers.taps import at as scope
+from ptm_explore.layers.taps import tap
 from ptm_explore.models.bert import Bert, BertBody, BertConfig
 from ptm_explore.models.heads import ClassificationHead, Output, select
 from ptm_explore.models.network import LARGE, Network
@@ -32,9 +31,9 @@ class ElectraConfig(BertConfig):
 
     def __post_init__(self):
         if not 0 < self.generator_size <= 1:
+            advice = "give a fraction above 0 and at most 1 (the paper's best are 1/4 to 1/2)"
             raise PtmError(
-                f"a generator of {self.generator_size:g} times the discriminator's width; give a fraction "
-                "above 0 and at most 1 (the paper's best are 1/4 to 1/2)"
+                f"a generator of {self.generator_size:g} times the discriminator's width; {advice}"
             )
 
     @property
@@ -42,10 +41,9 @@ class ElectraConfig(BertConfig):
         """Of the generator by itself: as deep, narrower, with heads of the same size, at least one."""
         width, n_heads = self.d_model * self.generator_size, max(1, round(self.n_heads * self.generator_size))
         if abs(width - round(width)) > 1e-6 or round(width) % n_heads:
-            raise PtmError(
-                f"generator_size={self.generator_size:g} of d_model={self.d_model} makes {width:g} "
-                f"dimensions for {n_heads} heads; give a fraction that makes a multiple of the heads"
-            )
+            size = f"generator_size={self.generator_size:g} of d_model={self.d_model}"
+            advice = "give a fraction that makes a multiple of the heads"
+            raise PtmError(f"{size} makes {width:g} dimensions for {n_heads} heads; {advice}")
         d_ff = round(self.d_ff * self.generator_size)
         return replace(self, d_model=round(width), n_heads=n_heads, d_ff=d_ff, generator_size=1.0)
 
@@ -102,20 +100,14 @@ class Electra(Bert):
             out.replaced_logits = tap(taps, "replaced", self.rtd_head(out.hidden).squeeze(-1))
         return out
 
-    def propose(
-        self,
-        input_ids: Int[Tensor, "B T"],
-        attention_mask: Bool[Tensor, "B T"] | None = None,
-        segment_ids: Int[Tensor, "B T"] | None = None,
-        at: Int[Tensor, "N"] | None = None,
-        taps: Taps | None = None,
-    ) -> Output:
-        """What the generator makes of a text with masks: its logits at `at`, or everywhere."""
+    def propose(self, input_ids, attention_mask=None, segment_ids=None, at=None, taps=None) -> Output:
+        """What the generator makes of a text with masks: its logits at `at`, or everywhere. It is given what
+        `forward` is."""
         g = self.generator
         if g is None or g.head is None:
+            advice = "load the folder that holds both, or open the generator's own checkpoint"
             raise PtmError(
-                f"this network (heads: {', '.join(self.heads)}) came without its generator; load the folder "
-                "that holds both, or open the generator's own checkpoint"
+                f"this network (heads: {', '.join(self.heads)}) came without its generator; {advice}"
             )
         taps = scope(taps, "generator")
         embeddings = (self if self.config.tied else g).body.embeddings

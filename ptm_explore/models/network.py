@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from ptm_explore.layers.taps import Taps
 from ptm_explore.models.heads import ClassificationHead, Output
 
 LARGE: dict[str, Any] = {"d_model": 1024, "n_layers": 24, "n_heads": 16, "d_ff": 4096}  # of many families
@@ -68,20 +67,12 @@ class Network(nn.Module):
 
     def make_task_head(self, n_labels: int) -> nn.Module | None:
         """The head of the task, where there is one."""
-        c = self.config
         if self.task == "sequence" and self.classifier:
-            return ClassificationHead(c.d_model, n_labels, self.classifier, c.dropout)
-        return nn.Linear(c.d_model, 2 if self.task == "span" else n_labels) if self.task else None
+            return ClassificationHead(self.config.d_model, n_labels, self.classifier, self.config.dropout)
+        return nn.Linear(self.config.d_model, 2 if self.task == "span" else n_labels) if self.task else None
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        segment_ids: Tensor | None = None,
-        at: Tensor | None = None,
-        taps: Taps | None = None,
-    ) -> Output:
-        """Ids (B, T) to hidden states and scores; with `at`, logits at these flat positions only."""
+    def forward(self, input_ids, attention_mask=None, segment_ids=None, at=None, taps=None) -> Output:
+        """Ids (B, T) to hidden states and scores; with `at` (N,), logits at these flat positions only."""
         raise NotImplementedError
 
     def predict(

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -48,11 +48,8 @@ def shipped() -> list[str]:
 
 def layout_of(net: Network) -> tuple[str, Layout]:
     """(model_type, layout) in which a network is saved."""
-    return next(
-        (name, layout)
-        for name, layout in LAYOUTS.items()
-        if FAMILIES[layout.family] is type(net) and vars(net.config).items() >= layout.fixed.items()
-    )
+    kin = ((name, layout) for name, layout in LAYOUTS.items() if FAMILIES[layout.family] is type(net))
+    return next((n, layout) for n, layout in kin if vars(net.config).items() >= layout.fixed.items())
 
 
 def from_hf_config(hf: dict, layout: Layout) -> Config:
@@ -81,28 +78,24 @@ def hf_config(net: Network, extra: dict | None = None) -> dict:
     back = {ours: theirs for theirs, ours in reversed(layout.activations.items())}
     values[layout.fields["activation"]] = back[c.activation]
     values |= {theirs: getattr(c, ours) for theirs, ours in layout.extra.items()}
-    head = {"architectures": [_architecture(net, layout)], "model_type": name}
-    return head | values | (extra or {})
+    heads = frozenset(net.heads) | ({"pooler"} if getattr(net, "pooler", None) is not None else set())
+    architecture = layout.architectures.get(heads, layout.architectures[frozenset()])
+    return {"architectures": [architecture], "model_type": name} | values | (extra or {})
 
 
 def write(
-    net: Network,
-    folder: str | Path,
-    extra: dict | None = None,
-    more: Callable[[Path], None] = lambda _: None,
-    dtype: torch.dtype = torch.float32,
+    net: Network, folder: str | Path, extra: dict | None = None, more=lambda _: None, dtype=torch.float32
 ) -> None:
     """config.json and model.safetensors into `folder`, and whatever `more(folder)` writes; those of a
     companion into a folder inside. `dtype` is that of the stored weights.
 
     Everything is written beside the folder first and moved in file by file, so that a full disk or a kill
     leaves what was there before. Raises PtmError where it cannot be written."""
-    parts = {".": net, COMPANION: net.companion()}
+    companion = net.companion()
+    parts = {".": net} | ({} if companion is None else {COMPANION: companion})
     extra = {"dtype": str(dtype).removeprefix("torch.")} | (extra or {})
     with atomic_folder(folder) as fresh:
         for place, part in parts.items():
-            if part is None:
-                continue
             tensors = to_hugging_face(part.state_dict(), part, layout_of(part)[1])
             tensors = {n: t.detach().cpu().to(dtype).contiguous().clone() for n, t in tensors.items()}
             (fresh / place).mkdir(exist_ok=True)
@@ -125,10 +118,8 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
         try:
             yield fresh
         except (OSError, safetensors.SafetensorError) as error:
-            raise PtmError(
-                f"could not write {target} ({error}); what was there before is untouched. "
-                "Free some space, or save to another folder."
-            ) from error
+            advice = "what was there before is untouched. Free some space, or save to another folder."
+            raise PtmError(f"could not write {target} ({error}); {advice}") from error
         for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
             place = target / file.relative_to(fresh)
             place.parent.mkdir(exist_ok=True)
@@ -141,10 +132,8 @@ def _find(source: str | Path, revision: str | None) -> Path:
         folder = SHIPPED / source
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise PtmError(
-                f"the folder {folder} holds no config.json, so it is no checkpoint in the Hugging Face "
-                "layout; give the folder that holds config.json and the weights"
-            )
+            wanted = "a checkpoint in the Hugging Face layout; give the folder with it and the weights"
+            raise PtmError(f"the folder {folder} holds no config.json, so it is not {wanted}")
         return folder
     if folder.exists() or str(source).count("/") > 1 or str(source).startswith((".", "/", "~")):
         raise PtmError(f"no folder {source!s}; give a folder with config.json, or a hub id such as gpt2")
@@ -152,8 +141,8 @@ def _find(source: str | Path, revision: str | None) -> Path:
 
     def download(*more: str, cached: bool = False) -> Path:
         wanted = ["*.json", "*.safetensors", "*.txt", "*.model", *more]  # those of a companion's folder too
-        options: dict[str, Any] = {"revision": revision, "local_files_only": cached}
-        return Path(snapshot_download(str(source), allow_patterns=wanted, **options))
+        options: dict[str, Any] = {"allow_patterns": wanted, "local_files_only": cached}
+        return Path(snapshot_download(str(source), revision=revision, **options))
 
     with suppress(Exception):  # not in the cache, for one of many reasons
         return download(cached=True)
@@ -161,11 +150,9 @@ def _find(source: str | Path, revision: str | None) -> Path:
         path = download()
         return path if list(path.glob("*.safetensors")) else download("*.bin")
     except Exception as error:
-        raise PtmError(
-            f"{source!r} is neither a folder, nor a shipped model ({', '.join(shipped())}), nor a model of "
-            f"the hub that can be reached or is in the local cache ({type(error).__name__}). "
-            "Recipes to train: ptm.recipes()"
-        ) from error
+        hub = f"model of the hub that can be reached or is in the local cache ({type(error).__name__})"
+        known = f"neither a folder, nor a shipped model ({', '.join(shipped())}), nor a {hub}"
+        raise PtmError(f"{source!r} is {known}. Recipes to train: ptm.recipes()") from error
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
@@ -183,14 +170,10 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
             parts = {shard: _read_tensors(folder / shard, legacy) for shard in shards}
             mixed = [s for s, part in parts.items() if set(part) != {k for k, v in places.items() if v == s}]
             if mixed:
-                raise PtmError(
-                    f"{index} names other weights than there are in {', '.join(mixed)}: shards of two "
-                    "checkpoints in one folder? Put the files of one checkpoint together again"
-                )
+                advice = "shards of two checkpoints in one folder? Put the files of one together again"
+                raise PtmError(f"{index} names other weights than are in {', '.join(mixed)}: {advice}")
             return {name: tensor for part in parts.values() for name, tensor in part.items()}
-    raise PtmError(
-        f"no weights in {folder}: expected one of {', '.join(SINGLE)}, or an .index.json of shards"
-    )
+    raise PtmError(f"no weights in {folder}: no {' or '.join(SINGLE)}, and no .index.json of shards")
 
 
 def _read_tensors(path: Path, legacy: bool) -> dict[str, Tensor]:
@@ -218,22 +201,13 @@ def _fill(net: Network, tensors: dict[str, Tensor], layout: Layout, folder: Path
     """Weights into a network; every missing, extra or misshapen one is named, all at once."""
     own = net.state_dict()
     ours, missing, extra = from_hugging_face(tensors, net, layout)
-    misshapen = [
-        f"{name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}"
-        for name, tensor in ours.items()
-        if tensor.shape != own[name].shape
-    ]
-    if missing or extra or misshapen:
-        lines = [f"the weights in {folder} do not fit its config.json:"]
-        for kind, names in (("missing", missing), ("not expected", extra), ("misshapen", misshapen)):
-            lines += [f"  {kind}: {', '.join(names)}"] if names else []
-        raise PtmError("\n".join(lines))
+    shapes = ((name, tuple(tensor.shape), tuple(own[name].shape)) for name, tensor in ours.items())
+    misshapen = [f"{name} is {has}, config.json asks for {asks}" for name, has, asks in shapes if has != asks]
+    wrong = {"missing": missing, "not expected": extra, "misshapen": misshapen}
+    lines = [f"  {kind}: {', '.join(names)}" for kind, names in wrong.items() if names]
+    if lines:
+        raise PtmError("\n".join([f"the weights in {folder} do not fit its config.json:", *lines]))
     net.load_state_dict(ours)
-
-
-def _architecture(net: Network, layout: Layout) -> str:
-    pooler = {"pooler"} if getattr(net, "pooler", None) is not None else set()
-    return layout.architectures.get(frozenset(net.heads) | pooler, layout.architectures[frozenset()])
 
 
 def _read_json(path: Path) -> dict:

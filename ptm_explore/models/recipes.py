@@ -67,13 +67,10 @@ class Recipe:
     def flops_per_token(self, length: int | None = None) -> float:
         """Floating-point operations of one forward pass per token, matrix products only (a multiply and an
         add are two). Training costs three times as much: one pass forward, two of that size backward."""
-        return self.config.flops_per_token(length or self.schedule.length, self._predicted)
-
-    @property
-    def _predicted(self) -> float:
-        """The share of tokens that are predicted from the vocabulary."""
         name, options = next(iter(self.objectives.items()))
-        return {"clm": 1.0, "plm": 1 / options.get("K", 6)}.get(name, options.get("rate", 0.15))
+        # the share of tokens that are predicted from the vocabulary
+        predicted = {"clm": 1.0, "plm": 1 / options.get("K", 6)}.get(name, options.get("rate", 0.15))
+        return self.config.flops_per_token(length or self.schedule.length, predicted)
 
 
 HEADS_OF = {"mlm": "mlm", "nsp": "pair", "sop": "pair", "clm": "lm", "plm": "lm", "rtd": "rtd generator"}
@@ -108,27 +105,22 @@ PAPERS = {
     "gpt": Schedule(1024, 512, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None),  # lr a guess
     "gpt1": Schedule(512, 64, 2.5e-4, 0.01, "cosine", 0.01, (0.9, 0.999), 1e-8, 1.0, None),
 }
-_ELECTRA = PAPERS["electra"]
 PAPERS |= {
     "roberta-large": replace(PAPERS["roberta"], lr=4e-4, warmup=0.06),
-    "electra-small": replace(_ELECTRA, length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
-    "electra-large": replace(_ELECTRA, batch=2048, warmup=0.025, steps=400_000),
-    "xlnet-base": PAPERS[
-        "bert"
-    ],  # of the paper's comparison with BERT; the released model's is not published
+    "electra-small": replace(PAPERS["electra"], length=128, batch=128, lr=5e-4, warmup=0.01, steps=1_000_000),
+    "electra-large": replace(PAPERS["electra"], batch=2048, warmup=0.025, steps=400_000),
+    # of the paper's comparison with BERT; the released model's is not published
+    "xlnet-base": PAPERS["bert"],
 }
-_BOOKS = "BooksCorpus, Wikipedia (16 GB)"
-DATA = {
-    "bert": _BOOKS,
-    "roberta": "Books, Wikipedia, CC-News, OpenWebText, Stories (160 GB)",
-    "albert": _BOOKS,
-    "electra": _BOOKS,
-    "electra-large": "XLNet's (33 B word pieces)",
-    "xlnet": "Books, Wikipedia, Giga5, ClueWeb, Common Crawl (33 B word pieces)",
-    "xlnet-base": _BOOKS,
-    "gpt": "WebText (40 GB)",
-    "gpt1": "BooksCorpus (7,000 books)",
+_DATA = {
+    "BooksCorpus, Wikipedia (16 GB)": "bert albert electra xlnet-base",
+    "Books, Wikipedia, CC-News, OpenWebText, Stories (160 GB)": "roberta",
+    "Books, Wikipedia, Giga5, ClueWeb, Common Crawl (33 B word pieces)": "xlnet",
+    "XLNet's (33 B word pieces)": "electra-large",
+    "WebText (40 GB)": "gpt",
+    "BooksCorpus (7,000 books)": "gpt1",
 }
+DATA = {name: data for data, names in _DATA.items() for name in names.split()}
 
 # what a family is trained with: objectives, and whose tokenizer
 _WAYS: dict[str, tuple[dict[str, dict], str]] = {
@@ -145,6 +137,7 @@ _MINI |= {"max_len": 512, "dropout": 0.0, "attention_dropout": 0.0}
 _SMALL: dict[str, Any] = {"d_model": 512, "n_layers": 4, "n_heads": 8, "d_ff": 2048}
 
 _ALBERT = albert.AlbertConfig(**_MINI, d_embedding=64, classifier_dropout=0.0)
+_HALVED = electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5)
 
 # name -> what differs from the family's way; at most 1.8 million parameters each
 MINIS: dict[str, tuple[Config, dict]] = {
@@ -155,11 +148,11 @@ MINIS: dict[str, tuple[Config, dict]] = {
     # single tokens: n-grams cost it half of what it learns in a minute (3.2 against 5.4 times the unigram)
     "albert-mini": (_ALBERT, {"objectives": {"mlm": {}}}),
     "albert-mini-sop": (_ALBERT, {}),
+    # faster, and the discriminator learns the majority and no more. The paper's weight of 50 lets it rule
+    # the embeddings that both share: after 1,150 steps on the world the generator guesses 3.1 times the
+    # unigram with 10, 2.5 with 50
     "electra-mini": (
-        electra.ElectraConfig(**_MINI, d_embedding=128, generator_size=0.5),
-        # faster, and the discriminator learns the majority and no more. The paper's weight of 50 lets it rule
-        # the embeddings that both share: after 1,150 steps on the world the generator guesses 3.1 times the
-        # unigram with 10, 2.5 with 50
+        _HALVED,
         {"schedule": Schedule(lr=1e-3), "objectives": {"rtd": {"discriminator": 10.0}}},
     ),
     "xlnet-mini": (xlnet.XlnetConfig(**_MINI), {}),

@@ -59,12 +59,11 @@ class XlnetBlock(nn.Module):
 
     def __init__(self, config: XlnetConfig):
         super().__init__()
-        c = config
-        self.attention = RelativeAttention(c.d_model, c.n_heads, c.attention_dropout)
-        self.attention_norm = nn.LayerNorm(c.d_model, c.norm_eps)
-        self.ffn = FeedForward(c.d_model, c.d_ff, c.activation, c.dropout)
-        self.ffn_norm = nn.LayerNorm(c.d_model, c.norm_eps)
-        self.dropout = Dropout(c.dropout)
+        self.attention = RelativeAttention(config.d_model, config.n_heads, config.attention_dropout)
+        self.attention_norm = nn.LayerNorm(config.d_model, config.norm_eps)
+        self.ffn = FeedForward(config.d_model, config.d_ff, config.activation, config.dropout)
+        self.ffn_norm = nn.LayerNorm(config.d_model, config.norm_eps)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Float[Tensor, "B R D"], memory: Tensor | None, around: Surroundings, taps: Taps | None
@@ -87,16 +86,11 @@ class XlnetBody(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self,
-        input_ids: Int[Tensor, "B T"],
-        around: Surroundings,
-        memory: list[Tensor] | None = None,
-        keep: int = 0,
-        taps: Taps | None = None,
+        self, ids: Int[Tensor, "B T"], around: Surroundings, memory: list[Tensor] | None, keep: int, taps
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B N D"], list[Tensor]]:
         """The last states of both streams, and of each layer's input the last `keep` states of content and
         memory, without gradient."""
-        x = self.tokens(input_ids)
+        x = self.tokens(ids)
         if around.places is not None:
             x = torch.cat([x, self.query.expand(*around.places.shape, -1)], dim=1)
         x = tap_streams(scope(taps, "embeddings"), "out", self.dropout(x), around.n_content)
@@ -147,14 +141,11 @@ class Xlnet(Network):
         B, T = input_ids.shape
         places, row, column = (None, None, None) if queries is None else _places(queries, B, T)
         past = 0 if memory is None else memory[0].size(1)
-        around = Surroundings(
-            T,
-            distances(T, past + T, self.config.clamp_len, self.body.query, both=backward is not None),
-            None if backward is None else backward.long(),
-            places,
-            _visible(B, T, past, attention_mask, visible, places, input_ids.device),
-            None if segment_ids is None else _same_segment(segment_ids, past, places),
-        )
+        relative = distances(T, past + T, self.config.clamp_len, self.body.query, both=backward is not None)
+        turned = None if backward is None else backward.long()
+        allowed = _visible(B, T, past, attention_mask, visible, places, input_ids.device)
+        same = None if segment_ids is None else _same_segment(segment_ids, past, places)
+        around = Surroundings(T, relative, turned, places, allowed, same)
         content, query, kept = self.body(input_ids, around, memory, keep, taps)
         out = Output(content, memory=kept or None)
         if self.lm_bias is not None:
@@ -207,8 +198,7 @@ def _visible(B, T, past, attention_mask, visible, places, device) -> Bool[Tensor
     visible = visible if attention_mask is None else visible & attention_mask[:, None, :]
     rows = visible | itself
     if places is not None:
-        queries = (visible & ~itself).gather(1, places[:, :, None].expand(-1, -1, T))
-        rows = torch.cat([rows, queries], dim=1)
+        rows = torch.cat([rows, (visible & ~itself).gather(1, places[:, :, None].expand(-1, -1, T))], dim=1)
     return F.pad(rows, (past, 0), value=True)[:, None]
 
 

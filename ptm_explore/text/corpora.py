@@ -66,8 +66,7 @@ def corpus(source: object, text_field: str | None = None) -> Corpus:
     if isinstance(source, Path):
         return _files(str(source), text_field)
     if not isinstance(source, str):
-        kind = type(source).__name__
-        raise PtmError(f"a corpus is a name, a path or a list of strings, not {kind}; try corpus('world')")
+        raise PtmError(f"a corpus is a name, path or list of texts, not {type(source).__name__}; try 'world'")
     if " + " in source and not os.path.exists(source):
         return _mixed(source, [corpus(part.strip(), text_field) for part in source.split(" + ")])
     if source == "world" or source.startswith("world:"):
@@ -92,8 +91,7 @@ def _mixed(source: str, parts: list[Corpus]) -> Corpus:
         readers = [part.documents() for part in parts]
         for _, number in heapq.merge(*due):
             yield next(readers[number])
-        for part in parts:
-            skipped.update(part.skipped)
+        skipped.update(sum((part.skipped for part in parts), Counter()))
 
     return Corpus(source, read, lambda: digest("mixed", *(part.key for part in parts)))
 
@@ -131,8 +129,7 @@ def _world(source: str) -> Corpus:
 def _files(source: str, text_field: str | None) -> Corpus:
     path = Path(source).expanduser()
     if path.is_dir():
-        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+        found = [p for p in path.rglob("*") if not any(part[0] == "." for part in p.relative_to(path).parts)]
     else:
         found = [path] if path.is_file() else [Path(p) for p in glob.glob(str(path), recursive=True)]
         if not found:

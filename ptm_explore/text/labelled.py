@@ -53,11 +53,10 @@ class Framer:
     def rows(self, examples: Sequence[Example], rng: np.random.Generator) -> list[Row]:
         """A row of each example to learn from: of several windows one that holds an answer, else any."""
         chosen = []
-        for windows in self.windows(examples):
+        for cut in self.windows(examples):
             if self.head == "span":
-                held = [w for w in windows if w.row.target is not None and w.row.target[0] != w.absent]
-                windows = held or windows
-            chosen.append(windows[int(rng.integers(len(windows)))].row)
+                cut = [w for w in cut if w.row.target is not None and w.row.target[0] != w.absent] or cut
+            chosen.append(cut[int(rng.integers(len(cut)))].row)
         return chosen
 
     def _windows(self, example: Example, before: list, ids: np.ndarray, spans: np.ndarray) -> list[Window]:
@@ -69,16 +68,14 @@ class Framer:
             before = [before[0][: max(rest, 1)]]
             room -= len(before[0])
         step = max(room // 2, 1) if self.head == "span" else room
-        steps = range(0, 1 if self.head == "sequence" else max(len(ids) - room + step, 1), step)
         words = np.full(len(ids), NONE)
         if example.words is not None:
             written = np.flatnonzero(spans[:, 0] < spans[:, 1])  # other tokens are spaces
-            starts = np.array([start for start, _ in example.words])
-            word = np.searchsorted(starts, spans[written, 0], side="right") - 1
+            word = np.searchsorted([a for a, _ in example.words], spans[written, 0], side="right") - 1
             words[written] = np.where(np.diff(word, prepend=-1) > 0, word, NONE)
         begin = sum(map(len, [*frame.specials[:-1], *before]))
         windows = []
-        for at in steps:
+        for at in range(0, 1 if self.head == "sequence" else max(len(ids) - room + step, 1), step):
             part = slice(at, at + room)
             texts = [*before, ids[part]]
             row = frame.ids(*texts)
@@ -93,8 +90,7 @@ class Framer:
         if example.label is None:
             return None
         if self.head == "sequence":
-            numbers = self.kind == "regression"
-            return np.array(float(example.label) if numbers else self.ids[example.label])
+            return np.array(float(example.label) if self.kind == "regression" else self.ids[example.label])
         if self.head == "token":
             target = np.full(len(window.row.ids), NONE)
             begins = np.flatnonzero(window.words != NONE)

@@ -17,8 +17,6 @@ import numpy as np
 
 from ptm_explore.errors import PtmError
 
-DRAWS = 1_000  # bootstrap samples
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -46,9 +44,7 @@ class Score:
         return f"{self.metric} {self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n = {self.n:,})"
 
 
-def score(
-    metric: Metric, examples: Sequence, predictions: Sequence, seed: int = 0, draws: int = DRAWS
-) -> Score:
+def score(metric: Metric, examples: Sequence, predictions: Sequence, seed: int = 0, draws=1_000) -> Score:
     """What the predictions for these examples are worth, with a percentile bootstrap over examples (Efron
     1979). An interval says how much another sample of texts might change it, not another training."""
     if len(examples) != len(predictions) or not len(examples):
@@ -99,8 +95,7 @@ def _entities(example, prediction) -> tuple[float, ...]:
 
 
 def _tags(example, prediction) -> tuple[float, ...]:
-    right = sum(a == b for a, b in zip(example.label, prediction, strict=True))
-    return right, len(example.label)
+    return sum(a == b for a, b in zip(example.label, prediction, strict=True)), len(example.label)
 
 
 def _overlap(example, prediction: str) -> tuple[float, ...]:
@@ -115,8 +110,7 @@ def _word_f1(accepted: str, answer: str) -> float:
     one, other = _normal(accepted).split(), _normal(answer).split()
     if not one or not other:
         return float(one == other)
-    shared = sum((Counter(one) & Counter(other)).values())
-    return 2 * shared / (len(one) + len(other))
+    return 2 * sum((Counter(one) & Counter(other)).values()) / (len(one) + len(other))
 
 
 def _normal(text: str) -> str:

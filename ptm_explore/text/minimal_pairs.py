@@ -17,10 +17,7 @@ EACH = 1_000  # pairs of a phenomenon
 THINGS, PEOPLE = LEXICON.lists["pairs.things"], LEXICON.lists["pairs.people"]
 MEN = LEXICON.lists["men.kind"]
 ADJECTIVES = ("old", "new", "small", "big", "strange", "quiet", "famous", "happy", "proud")
-SHORT = (
-    *("old", "heavy", "round", "white", "black", "strong"),
-    *("big", "dusty", "grey", "green", "tall", "thick"),
-)
+SHORT = "old heavy round white black strong big dusty grey green tall thick"
 DONE = ("find", "discover", "notice", "spot", "buy", "see", "mend", "repair", "fix")
 MADE = ("paint", "carve", "mend", "clean", "count", "examine", "weigh")
 IDLE = ("sleep", "rest", "work", "wait", "stand", "wave", "cough")
@@ -36,7 +33,7 @@ def _draw(rng: Random) -> SimpleNamespace:
     names = rng.choice(lists["women"]), rng.choice(lists["men"])
     return SimpleNamespace(
         p=p, q=q, x=x, y=y, man=rng.choice(MEN), names=names, other=rng.choice(lists["women"] + lists["men"]),
-        a=rng.choice(ADJECTIVES), b=rng.choice(SHORT), does=rng.choice(IDLE), did=rng.choice(DONE),
+        a=rng.choice(ADJECTIVES), b=rng.choice(SHORT.split()), does=rng.choice(IDLE), did=rng.choice(DONE),
         made=rng.choice(MADE), count=rng.choice(lists["numbers"]), day=rng.choice(lists["days"]),
         tense=rng.choice(("present", "past")), sites=(rng.choice(SITES["in"]), rng.choice(SITES["on"])),
     )  # fmt: skip

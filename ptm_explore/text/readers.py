@@ -140,6 +140,7 @@ def _text(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]
 
 
 _SENTENCE_END = re.compile(rb"[.!?]\s|\xe3\x80\x82")  # the last is the ideographic full stop
+_LAST_CHARACTER = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z")  # if not ASCII; it may be incomplete
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -152,20 +153,12 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         piece, rest = rest + piece, b""
         if not piece.endswith(b"\n") and len(piece) >= DOCUMENT:
             ends = [m.end() for m in _SENTENCE_END.finditer(piece, len(piece) // 2)]
-            cut = ends[-1] if ends else piece.rfind(b" ") + 1 or _last_character(piece)
+            cut = ends[-1] if ends else piece.rfind(b" ") + 1 or len(_LAST_CHARACTER.split(piece)[0])
             piece, rest = piece[:cut], piece[cut:]
         yield piece
         piece = stream.readline(DOCUMENT)
     if rest:
         yield rest
-
-
-def _last_character(piece: bytes) -> int:
-    """Where the last character of UTF-8 text begins, which may be incomplete (len(piece) after ASCII)."""
-    cut = len(piece)
-    while cut > len(piece) - 4 and piece[cut - 1] & 0xC0 == 0x80:
-        cut -= 1
-    return cut - (piece[cut - 1] >= 0xC0)
 
 
 def _rows(path: Path, text_field: str | None, skipped: Counter) -> Iterator[str]:
@@ -241,9 +234,8 @@ def _parquet(path: Path, text_field: str | None, skipped: Counter) -> Iterator[s
         field = guess_field(head.to_pylist() if head else [], text_field, path, file.schema_arrow.names)
 
         def cells() -> Iterator[dict]:
-            for cell in (
-                cell for batch in file.iter_batches(1000, columns=[field]) for cell in batch.column(0)
-            ):
+            batches = file.iter_batches(1000, columns=[field])
+            for cell in (cell for batch in batches for cell in batch.column(0)):
                 try:
                     yield {field: cell.as_py()}
                 except UnicodeDecodeError:

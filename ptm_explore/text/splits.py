@@ -1,6 +1,5 @@
 """How a tokenizer cuts words into pieces, one step after the other."""
 
-import math
 from itertools import pairwise
 
 from ptm_explore.errors import PtmError
@@ -60,7 +59,7 @@ def _unigram(word: str, model: dict, best: int) -> list[Step]:
     ways: list[list[tuple[float, list[str]]]] = [[(0.0, [])]]  # the best cuts of the first letters
     for end in range(1, len(word) + 1):
         reached = [
-            (total + score.get(piece, unknown if len(piece) == 1 else -math.inf), [*pieces, piece])
+            (total + score.get(piece, unknown), [*pieces, piece])
             for start in range(max(0, end - 40), end)
             if (piece := word[start:end]) in score or end - start == 1
             for total, pieces in ways[start]

@@ -71,8 +71,7 @@ def _parquet(path: Path, tags: str | None) -> Rows:
     import pyarrow.parquet as parquet
 
     with parquet.ParquetFile(path) as file:
-        rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate((row for batch in file.iter_batches() for row in batch.to_pylist()), 1):
             yield f"{path}, row {number}", row
 
 
@@ -96,10 +95,9 @@ def _json(path: Path, tags: str | None) -> Rows:
                 if isinstance(entry, list) and len(entry) == 2:
                     entry = dict(zip(("text", "label"), entry, strict=True))
                 yield place, {**_entry(entry, place), "split": key}
-    elif keys:
-        refuse(path, f"its keys are {', '.join(keys[:9])}; a task has 'data' (SQuAD) or train, val, test")
     else:
-        refuse(path, "a task in JSON is a list of objects, or an object of lists")
+        others = f"its keys are {', '.join(keys[:9])}; a task has 'data' (SQuAD) or train, val, test"
+        refuse(path, others if keys else "a task in JSON is a list of objects, or an object of lists")
 
 
 def _items(path: Path, prefix: str, name: str) -> Iterator[tuple[str, Any]]:
@@ -180,8 +178,7 @@ def _conllu(path: Path, tags: str | None) -> Rows:
             elif "." not in number:  # else an empty node
                 row["tokens"].append(fields[1])
                 row["tags"].append(fields[which])
-                within = int(number) <= until
-                row["spaces"].append(spaced and int(number) == until if within else space)
+                row["spaces"].append(spaced and int(number) == until if int(number) <= until else space)
         if row["tokens"]:
             yield lines[0][0], row
 

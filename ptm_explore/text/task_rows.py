@@ -79,8 +79,7 @@ class Reader:
             label = label or _only(rest, but=(text, pair))
             if text is None or label is None:
                 what = f"cannot tell which column holds {'the text' if text is None else 'the label'}"
-                advice = "Say so: ptm.task(path, text=..., label=...)"
-                refuse(place, f"{what}; there are {there}. {advice}")
+                refuse(place, f"{what}; there are {there}. Say so: ptm.task(path, text=..., label=...)")
             self._settle(None, _plain, text=text, pair=pair, label=label)
 
     def _settle(self, kind: str | None, make: Callable[..., dict], **columns: Any) -> None:
@@ -169,10 +168,8 @@ def _inside(place: str, start: Any, end: Any, text: Any, what: str) -> list[int]
 
 def _plain(place: str, label: Any, **texts: Any) -> dict:
     """A class as its name, a number as it is; None where there is no label."""
-    if isinstance(label, str):
-        label = label.strip() or None
-    elif isinstance(label, bool | int):
-        label = str(label)
+    if isinstance(label, str | int):
+        label = str(label).strip() or None
     elif isinstance(label, float):
         label = None if math.isnan(label) else label
     elif label is not None:
@@ -231,8 +228,7 @@ class Labels:
                     refuse(next(iter(places.values())), what)
         names = list(map(str, self.names))
         ordered = [one for one in order if one in set(names)] if order else sorted(names, key=_natural)
-        entities = kind == "tagging" and all(map(ENTITY.fullmatch, ordered)) and len(ordered) > 1
-        return kind, ordered, entities
+        return kind, ordered, kind == "tagging" and all(map(ENTITY.fullmatch, ordered)) and len(ordered) > 1
 
 
 def _number(label: Any) -> bool:

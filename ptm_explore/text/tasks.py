@@ -5,9 +5,8 @@ checked once and stored in the cache as JSON lines; examples are then read one b
 """
 
 import json
-import mmap
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -65,9 +64,8 @@ class Split(Sequence[Example]):
         self.folder, self.rows = folder, rows
 
     @cached_property
-    def _file(self) -> tuple[mmap.mmap, np.ndarray]:
-        with open(self.folder / "examples.jsonl", "rb") as file:
-            lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    def _file(self) -> tuple[np.ndarray, np.ndarray]:
+        lines = np.memmap(self.folder / "examples.jsonl", mode="r")
         return lines, np.load(self.folder / "offsets.npy", mmap_mode="r")
 
     def __len__(self) -> int:
@@ -78,7 +76,7 @@ class Split(Sequence[Example]):
             return Split(self.folder, self.rows[which])
         lines, offsets = self._file
         row = int(self.rows[which])
-        found = json.loads(lines[offsets[row] : offsets[row + 1]])
+        found = json.loads(lines[offsets[row] : offsets[row + 1]].tobytes())
         return Example(**{key: _tuples(value) for key, value in found.items()})
 
     def __repr__(self) -> str:
@@ -86,8 +84,7 @@ class Split(Sequence[Example]):
 
     def sample(self, n: int, seed: int = 0) -> "Split":
         """At most `n` of them, drawn without replacement."""
-        drawn = np.random.default_rng(seed).permutation(len(self.rows))[:n]
-        return self[np.sort(drawn)]
+        return self[np.sort(np.random.default_rng(seed).permutation(len(self.rows))[:n])]
 
 
 @dataclass(frozen=True)
@@ -149,13 +146,10 @@ class Task:
     def few(self, n: int, seed: int = 0) -> "Task":
         """The same task with `n` training examples of each class (classification), or `n` in all."""
         train = self.split("train")
-        taken: Counter[str] = Counter()
-        kept = []
+        groups = defaultdict[str, list[int]](list)
         for i in np.random.default_rng(seed).permutation(len(train)):
-            group = train[i].label if self.kind == "classification" else "all"
-            taken[group] += 1
-            if taken[group] <= n:
-                kept.append(i)
+            groups[train[i].label if self.kind == "classification" else "all"].append(i)
+        kept = [i for group in groups.values() for i in group[:n]]
         return replace(self, train=train[np.sort(np.array(kept, int))])
 
     def __repr__(self) -> str:

@@ -27,14 +27,10 @@ class Tree:
     @cached_property
     def distances(self) -> np.ndarray:
         """(W, W) steps from word to word along the tree; infinite between parts that nothing joins."""
-        steps = np.full((len(self.heads),) * 2, np.inf)
-        np.fill_diagonal(steps, 0)
-        for word, head in enumerate(self.heads):
-            if head >= 0:
-                steps[word, head] = steps[head, word] = 1
-        for k in range(len(steps)):  # Floyd and Warshall
-            steps = np.minimum(steps, steps[:, k, None] + steps[None, k])
-        return steps
+        from scipy.sparse.csgraph import shortest_path
+
+        governed = 1.0 * (np.array(self.heads)[:, None] == np.arange(len(self.heads)))
+        return shortest_path(governed, directed=False, unweighted=True)
 
     @cached_property
     def depths(self) -> np.ndarray:
@@ -57,13 +53,8 @@ def _world(seed: int) -> Iterator[Tree]:
         start = 0
         for text, words, places in zip(d.sentences, d.words, d.offsets(), strict=True):
             index = {id(word): i for i, word in enumerate(words)}
-            yield Tree(
-                text,
-                tuple((a - start, b - start) for a, b in places),
-                tuple(word.tag for word in words),
-                tuple(index.get(id(word.head), -1) for word in words),
-                tuple(word.relation for word in words),
-            )
+            columns = zip(*((w.tag, index.get(id(w.head), -1), w.relation) for w in words), strict=True)
+            yield Tree(text, tuple((a - start, b - start) for a, b in places), *columns)
             start += len(text) + 1
 
 
@@ -73,10 +64,5 @@ def _file(path: Path) -> Iterator[Tree]:
     columns = (task_files.read(path, column) for column in ("upos", "head", "deprel"))
     for (place, row), (_, heads), (_, relations) in zip(*columns, strict=True):
         sentence = tagged(place, row["tokens"], row["tags"], row["spaces"])
-        yield Tree(
-            sentence["text"],
-            tuple(map(tuple, sentence["words"])),
-            tuple(row["tags"]),
-            tuple(int(head) - 1 for head in heads["tags"]),
-            tuple(relations["tags"]),
-        )
+        spans, governors = tuple(map(tuple, sentence["words"])), tuple(int(h) - 1 for h in heads["tags"])
+        yield Tree(sentence["text"], spans, tuple(row["tags"]), governors, tuple(relations["tags"]))

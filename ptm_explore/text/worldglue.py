@@ -143,32 +143,30 @@ def entities(rng: Random) -> Rows:
     for d in _documents():
         names: dict[Any, str] = {}
         first = rng.randrange(max(len(d.words) - 2, 1))
-        tokens, tags = [], []
-        for word in (word for words in d.words[first : first + 3] for word in words):
-            kind = ENTITIES.get(getattr(word.entity, "kind", ""), "") if word.tag == "PROPN" else ""
-            tokens.append(names.setdefault(word.entity, _coined(rng).capitalize()) if kind else word.form)
-            tags.append(f"B-{kind}" if kind else "O")
+        words = [word for words in d.words[first : first + 3] for word in words]
+        kinds = [ENTITIES.get(getattr(w.entity, "kind", ""), "") if w.tag == "PROPN" else "" for w in words]
+        said = zip(words, kinds, strict=True)
+        tokens = [names.setdefault(w.entity, _coined(rng).capitalize()) if k else w.form for w, k in said]
         if names:
-            yield {"tokens": tokens, "tags": tags}
+            yield {"tokens": tokens, "tags": [f"B-{kind}" if kind else "O" for kind in kinds]}
 
 
 def _coined(rng: Random) -> str:
     """A word that there is not."""
-    syllable = ("bdfgklmnprstvz", "aeiou")
-    return "".join(map(rng.choice, (*syllable, *syllable, "nrlskt")))
+    return "".join(map(rng.choice, (*("bdfgklmnprstvz", "aeiou") * 2, "nrlskt")))
 
 
 def word_class(rng: Random) -> Rows:
     """Part of speech: most nouns, verbs and adjectives are coined, with the ending that it had."""
     for d in _documents():
         words = rng.choice(d.words)
-        tokens = [
-            _coined(rng) + (re.search(r"(s|ed|ing|er)?$", word.form) or [""])[0]
-            if word.tag in ("NOUN", "VERB", "ADJ") and rng.random() < 0.6
-            else word.form
-            for word in words
-        ]
-        yield {"tokens": tokens, "tags": [word.tag for word in words]}
+        yield {"tokens": [_disguised(rng, w) for w in words], "tags": [word.tag for word in words]}
+
+
+def _disguised(rng: Random, word: Word) -> str:
+    if word.tag not in ("NOUN", "VERB", "ADJ") or rng.random() >= 0.6:
+        return word.form
+    return _coined(rng) + (re.search(r"(s|ed|ing|er)?$", word.form) or [""])[0]
 
 
 def coreference(rng: Random) -> Rows:
@@ -177,12 +175,11 @@ def coreference(rng: Random) -> Rows:
         for i in range(1, len(d.words)):
             means = [w for w in d.words[i] if w.tag == "PRON" and w.lemma in ("she", "he") and w.entity]
             before = {w.entity for words in d.words[:i] for w in words if w.tag == "PROPN" and w.entity}
-            people = sorted((e for e in before if e.kind == "person"), key=str)
-            spoken = d.sentences[i].startswith("“")
-            if spoken or not means or len(people) < 2 or means[0].entity not in people:
+            known = sorted((e for e in before if e.kind == "person"), key=str)
+            if d.sentences[i].startswith("“") or not means or len(known) < 2 or means[0].entity not in known:
                 continue
             who, right = means[0], rng.random() < 0.5
-            said = who.entity if right else rng.choice([e for e in people if e is not who.entity])
+            said = who.entity if right else rng.choice([e for e in known if e is not who.entity])
             text, pair = " ".join(d.sentences[max(i - 4, 0) : i + 1]), f"{who.lemma.capitalize()} is {said}."
             yield {"text": text, "pair": pair, "label": "yes" if right else "no"}
             break
@@ -192,8 +189,7 @@ def choice(rng: Random) -> Rows:
     """COPA: how somebody feels after what happened; the other answer is of another mood."""
     kinds = {mood: kind for kind in MOODS for mood in LEXICON.lists[kind]}
     for d in _documents("story"):
-        felt = [e for e in d.events if e.kind == "feel" and 2 <= e.sentence < len(d.sentences)]
-        for event in felt[:1]:
+        for event in [e for e in d.events if e.kind == "feel" and 2 <= e.sentence < len(d.sentences)][:1]:
             words = d.words[event.sentence]
             mood = next((w for w in words if w.form == event.place and w.relation == "attr"), None)
             reason = any(w.form == "because" for w in words)

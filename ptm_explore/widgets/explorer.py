@@ -64,9 +64,8 @@ class ExplorerWidget(PtmWidget):
                 raise PtmError("the text is empty: write a sentence")
             if self.stream not in self.choices["streams"]:
                 raise unknown("stream of attention", self.stream, self.choices["streams"])
-            self._look = look(
-                self._models, self.text, self.pair or None, self.measure, self.stream, self.words
-            )
+            chosen = self.measure, self.stream, self.words
+            self._look = look(self._models, self.text, self.pair or None, *chosen)
             self._traces: dict[int, Trace] = {}
             self.start = 0
             self._arrange()
@@ -80,23 +79,14 @@ class ExplorerWidget(PtmWidget):
             self._shown = [m[:, :, part, part] for m in seen.maps]
             bounded = self.measure in ("weights", "rollout")
             self._peaks = [1.0 if bounded else max(float(m.max()), 1e-9) for m in self._shown]
-            size = sum(m[0].numel() for m in self._shown)
-            self._kind = np.uint16 if 2 * size <= BYTES else np.uint8
-            pairs = zip(self._shown, self._peaks, strict=True)
-            self.frame = {
-                "tokens": seen.tokens[part],
-                "special": seen.special[part],
-                "sections": seen.sections[part],
-                "names": seen.names,
-                "layers": min(map(len, self._shown)),
-                "heads": [m.size(1) for m in self._shown],
-                "peaks": self._peaks,
-                "total": n,
-                "first": first,
-                "bytes": self._kind(0).itemsize,
-                "notice": seen.notice,
-                "small": [_packed(_shrunk(m), peak, np.uint8) for m, peak in pairs],
-            }
+            self._kind = np.uint16 if 2 * sum(m[0].numel() for m in self._shown) <= BYTES else np.uint8
+            # the largest weight in each cell of a coarser grid
+            coarse = (F.adaptive_max_pool2d(m, min(SMALL, m.size(-1))) for m in self._shown)
+            small = [_packed(m, peak, np.uint8) for m, peak in zip(coarse, self._peaks, strict=True)]
+            frame = {name: getattr(seen, name)[part] for name in ("tokens", "special", "sections")}
+            frame |= {"names": seen.names, "notice": seen.notice, "peaks": self._peaks, "small": small}
+            frame |= {"layers": min(map(len, self._shown)), "heads": [m.size(1) for m in self._shown]}
+            self.frame = frame | {"total": n, "first": first, "bytes": self._kind(0).itemsize}
             self._layer_maps()
 
     def _layer_maps(self) -> None:
@@ -108,8 +98,7 @@ class ExplorerWidget(PtmWidget):
             self.asked, self.answer = [], {}  # they were of what was on screen before
 
     def _packed_layer(self, layer: int) -> list[bytes]:
-        pairs = zip(self._shown, self._peaks, strict=True)
-        return [_packed(m[layer], peak, self._kind) for m, peak in pairs]
+        return [_packed(m[layer], peak, self._kind) for m, peak in zip(self._shown, self._peaks, strict=True)]
 
     def _answer(self) -> None:
         with self.reporting():
@@ -123,15 +112,10 @@ class ExplorerWidget(PtmWidget):
             query, key = (self._look.groups[model][place + self.frame["first"]][-1] for place in places)
             stream = self.stream if self._models[model].family == "xlnet" else "content"
             found = products(self._traces[model], self.layer, head, query, key, stream)
-            tokens = self._traces[model].tokens
-            self.answer = {
-                "asked": self.asked,
-                "pair": [tokens[query], tokens[key]],
-                "query": found.query.tolist(),
-                "key": found.key.tolist(),
-                "products": found.products.tolist(),
-                "rest": [found.place, found.score, found.weight],
-            }
+            pair = [self._traces[model].tokens[place] for place in (query, key)]
+            answer = {name: getattr(found, name).tolist() for name in ("query", "key", "products")}
+            answer["rest"] = [found.place, found.score, found.weight]
+            self.answer = answer | {"asked": self.asked, "pair": pair}
 
     def to_html(self, path: str | Path) -> Path:
         """One file that opens anywhere, offline, all layers in it; what needs the model stays as it is."""
@@ -140,16 +124,11 @@ class ExplorerWidget(PtmWidget):
         state = {name: getattr(self, name) for name in names}
         frame = self.frame | {"small": [_text(maps) for maps in self.frame["small"]]}
         state |= {"frame": frame, "stored": stored, "live": False, "error": "", "answer": {}}
-        parts = {
-            "{css}": self._css,
-            "{esm}": self._esm.replace("export default { render };", ""),
-            "{state}": json.dumps(state).replace("<", "\\u003c"),  # no text may end the script
-        }
-        page = static("export.html")
-        page = re.sub("{css}|{esm}|{state}", lambda found: parts[found[0]], page)
-        path = Path(path)
-        path.write_text(page, encoding="utf-8")
-        return path
+        parts = {"{css}": self._css, "{esm}": self._esm.replace("export default { render };", "")}
+        parts["{state}"] = json.dumps(state).replace("<", "\\u003c")  # no text may end the script
+        page = re.sub("{css}|{esm}|{state}", lambda found: parts[found[0]], static("export.html"))
+        Path(path).write_text(page, encoding="utf-8")
+        return Path(path)
 
     def to_png(self, path: str | Path) -> Path:
         """The lines of the layer, the mean of its heads, as a picture."""
@@ -160,9 +139,8 @@ class ExplorerWidget(PtmWidget):
         return self._save(path, "svg")
 
     def _save(self, path: str | Path, kind: str) -> Path:
-        path = Path(path)
-        path.write_bytes(self._picture(kind, WINDOW))
-        return path
+        Path(path).write_bytes(self._picture(kind, WINDOW))
+        return Path(path)
 
     def _picture(self, kind: str, most: int) -> bytes:
         maps = [m[self.layer].mean(0)[:most, :most] for m in self._shown]
@@ -178,9 +156,8 @@ class ExplorerWidget(PtmWidget):
             looks = "; ".join(f"{t} → {tokens[j]}" for t, j in zip(tokens, best, strict=True))
             said.append(f"{name}: {looks}")
         alt = html.escape(f"Attention of layer {self.layer}. Where tokens look most: {' | '.join(said)}")
-        data = _text(self._picture("png", PICTURED))
         more = "" if len(tokens) == self.frame["total"] else f"<p>The first {PICTURED} tokens.</p>"
-        return f'<img alt="{alt}" src="data:image/png;base64,{data}">{more}'
+        return f'<img alt="{alt}" src="data:image/png;base64,{_text(self._picture("png", PICTURED))}">{more}'
 
 
 def _text(data: bytes) -> str:
@@ -189,13 +166,7 @@ def _text(data: bytes) -> str:
 
 def _packed(maps: torch.Tensor, peak: float, kind: type) -> bytes:
     """Square roots of shares of the peak, as whole numbers."""
-    roots = (maps / peak).clamp(0, 1).sqrt() * np.iinfo(kind).max
-    return roots.round().numpy().astype(kind).tobytes()
-
-
-def _shrunk(maps: torch.Tensor) -> torch.Tensor:
-    """The largest weight in each cell of a coarser grid."""
-    return F.adaptive_max_pool2d(maps, min(SMALL, maps.size(-1)))
+    return ((maps / peak).clamp(0, 1).sqrt() * np.iinfo(kind).max).round().numpy().astype(kind).tobytes()
 
 
 def explore(models, text: str, pair: str = "", **settings) -> ExplorerWidget:

@@ -26,8 +26,8 @@ class OrderWidget(PtmWidget):
     answer = traitlets.Dict().tag(sync=True)
 
     def __init__(self, model, text: str, order=()):
-        if getattr(model, "family", None) != "xlnet":
-            found = getattr(model, "family", type(model).__name__)
+        found = getattr(model, "family", type(model).__name__)
+        if found != "xlnet":
             raise PtmError(f"an order needs an XLNet, such as ptm.load('xlnet-mini'), not {found}")
         encoded = model.encode(text)
         ids, special = encoded.ids[0], encoded.special[0].nonzero().flatten().tolist()
@@ -60,12 +60,9 @@ class OrderWidget(PtmWidget):
         return {"order": order, "nats": [by_place[place] for place in order]} | masks
 
     def _html(self) -> str:
-        cells = "".join(f"<li><bdi>{html.escape(line)}</bdi></li>" for line in self._sentences())
-        return f"<p><q>{html.escape(' '.join(self.tokens))}</q></p><ol>{cells}</ol>"
-
-    def _sentences(self) -> list[str]:
-        lines = []
+        cells = ""
         for place, nats in zip(self.answer.get("order", []), self.answer.get("nats", []), strict=True):
-            seen = itertools.compress(self.tokens, self.answer["query"][place])
-            lines.append(f"{self.tokens[place]}, from {' '.join(seen)}: {nats:.2f} nats")
-        return lines
+            seen = " ".join(itertools.compress(self.tokens, self.answer["query"][place]))
+            line = html.escape(f"{self.tokens[place]}, from {seen}: {nats:.2f} nats")
+            cells += f"<li><bdi>{line}</bdi></li>"
+        return f"<p><q>{html.escape(' '.join(self.tokens))}</q></p><ol>{cells}</ol>"

@@ -74,8 +74,8 @@ class ReplacedWidget(PtmWidget):
             suspects = set(ordinary[suspicion[ordinary].topk(self.wanted).indices].tolist())
             names = self._model.tokenizer.tokens(original.tolist())
             originals = {str(place): names[place] for place in sorted(replaced)}
-            judged = {"suspicion": suspicion.tolist(), "suspects": sorted(suspects)}
-            self.verdict = {"originals": originals} | judged
+            judged = suspicion.tolist()
+            self.verdict = {"originals": originals, "suspicion": judged, "suspects": sorted(suspects)}
             found: dict = {"you": len(marks & replaced), "discriminator": len(suspects & replaced)}
             found |= {"chance": self.wanted**2 / len(ordinary), "of": self.wanted}
             self.score = {who: self.score[who] + n for who, n in found.items()}
