@@ -43,8 +43,10 @@ def estimates(found, chance: str | None = None, one_scale: bool = False) -> go.F
     fig = style.figure(found.title, f"{said}. {found.note}", **panels)
     fig.update_layout(title_text=_axis(found.title, found.note))
     units = [found.unit] * len(names) if isinstance(found.unit, str) else found.unit
+    rows = [style.text(row, 28) for row in found.rows]  # of many rows the axis does not name all
     for col, (_, mean, bars, _) in enumerate(_columns(found), 1):
-        dots = {"mode": "markers", "marker_color": style.COLOURS[0], "showlegend": False}
+        dots: dict = {"customdata": rows, "hovertemplate": "%{customdata}: %{x:.3f}<extra></extra>"}
+        dots |= {"mode": "markers", "marker_color": style.COLOURS[0], "showlegend": False}
         bars["color"] = style.FAINT
         fig.add_scatter(x=mean, y=list(range(len(mean))), error_x=bars, row=1, col=col, **dots)
         if chance in found.rows:
