@@ -65,15 +65,15 @@ def main(_arguments: list[str]) -> None:
 
 
 def attributions(_arguments: list[str]) -> None:
-    """Seconds of each attribution method, of a network of BERT base's shape that predicts a masked token."""
+    """Seconds of each attribution method for a masked token: of the mini, and of BERT base's shape."""
     from ptm_explore.interpret.attribution import METHODS
 
-    config = recipe("bert-base").config
-    m = ptm.Model(build("bert", config, ("mlm",), seed=0), ptm.load("bert-mini").tokenizer)
-    print("tokens | " + " | ".join(METHODS))
-    for length in LENGTHS[:2]:
-        text = "[MASK] " + "the " * (length - 3)
-        times = [
-            ptm.attribute(m, text, target=(1, "the"), method=method, steps=20).seconds for method in METHODS
-        ]
-        print(f"{length} | " + " | ".join(f"{seconds:.2f}" for seconds in times))
+    mini = ptm.load("bert-mini")
+    base = ptm.Model(build("bert", recipe("bert-base").config, ("mlm",), seed=0), mini.tokenizer)
+    print("method | bert-mini, 32 tokens | bert-mini, 128 | BERT base, 32")
+    for method in METHODS:
+        times = []
+        for m, length in ((mini, LENGTHS[0]), (mini, LENGTHS[1]), (base, LENGTHS[0])):
+            text = "[MASK] " + "the " * (length - 3)
+            times.append(ptm.attribute(m, text, target=(1, "the"), method=method, steps=20).seconds)
+        print(f"{method} | " + " | ".join(f"{seconds:.2f}" for seconds in times))
