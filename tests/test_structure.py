@@ -16,7 +16,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up: each may import what stands before it, and nothing beside or after it.
 ORDER = """
     errors | layers text | baselines | models | objectives | environment | model | classifier | training
-    | interpret transfer | figures | widgets | exercises | cli | __main__
+    | interpret transfer | figures | compare | widgets | exercises | cli | __main__
 """
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
 FORBIDDEN = {("interpret", "training")}  # what looks into a model does not care how it came about

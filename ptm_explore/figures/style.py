@@ -80,7 +80,7 @@ def figure(title: str, alt: str, rows: int = 1, cols: int = 1, **grid) -> go.Fig
 
 # For the browser: load nothing from outside the file. Some versions of Plotly ask a public server for the
 # style sheet of their maps as soon as they start.
-_OFFLINE = "default-src 'unsafe-inline' 'unsafe-eval' data: blob:"
+OFFLINE = "default-src 'unsafe-inline' 'unsafe-eval' data: blob:"
 
 
 def alt_text(fig: go.Figure) -> str:
@@ -100,7 +100,7 @@ def to_html(fig: go.Figure, path: str | Path | None = None) -> str:
     page = (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_OFFLINE}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{OFFLINE}">'
         f"<style>body{{font-family:system-ui,sans-serif;background:#fff;color:{INK};margin:1em}}"
         "p{overflow-wrap:anywhere}</style></head>\n"
         f'<body><div role="img" aria-label="{alt}">{body}</div>\n<p>{alt}</p></body>\n</html>\n'
