@@ -15,8 +15,9 @@ from ptm_explore.interpret.results import Estimates, Grid
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><meta http-equiv="Content-Security-Policy" content="{policy}">
-<style>body{{font-family:system-ui,sans-serif;color:#222;background:#fff;margin:1em auto;max-width:72em;padding:0 1em}}
-table{{border-collapse:collapse;margin:1em 0}}td,th{{border:1px solid #ccc;padding:.25em .6em;text-align:right}}
+<style>body{{font-family:system-ui,sans-serif;color:#222;background:#fff;margin:1em auto;max-width:72em}}
+table{{border-collapse:collapse;margin:1em 0}}
+td,th{{border:1px solid #ccc;padding:.25em .6em;text-align:right}}
 th{{text-align:left;background:#f4f4f4}}pre,p{{overflow-wrap:anywhere;white-space:pre-wrap}}</style></head>
 <body><main>{body}</main></body></html>
 """
