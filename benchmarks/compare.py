@@ -18,9 +18,10 @@ import pandas as pd
 import torch
 
 import ptm_explore
-from ptm_explore.compare.statistics import Difference, difference, holm, mean_interval
+from ptm_explore.compare.statistics import Difference, difference, holm
 from ptm_explore.compare.yardsticks import YARDSTICKS, choose
 from ptm_explore.errors import PtmError, TrainingError
+from ptm_explore.interpret.results import interval
 from ptm_explore.models.recipes import Recipe, recipe
 from ptm_explore.text.cache import cache_folder, digest
 from ptm_explore.text.corpora import Corpus
@@ -67,7 +68,7 @@ class Comparison:
         """Means over seeds with 95 % intervals (Student's t)."""
         rows = {}
         for arm in self.arms:
-            cells = {m: mean_interval(list(self.scores(arm, m).values())) for m in measures or self.headline}
+            cells = {m: interval(list(self.scores(arm, m).values())) for m in measures or self.headline}
             rows[arm] = {
                 (m, part): x
                 for m, three in cells.items()

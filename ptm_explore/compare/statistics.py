@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from ptm_explore.interpret.results import interval
+
 LEAST = 5  # seeds, below which there is no verdict
 ALPHA = 0.05
 POWER = 0.8
@@ -31,19 +33,10 @@ class Difference:
         return f"no measurable difference (one of {self.detectable:.2g} could have been found)"
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """The mean with its 95 % interval by Student's t; an interval takes two values."""
-    x = np.asarray(values, float)
-    if len(x) < 2:
-        return float(x.mean()) if len(x) else np.nan, np.nan, np.nan
-    half = float(stats.t.ppf(1 - ALPHA / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5)
-    return float(x.mean()), float(x.mean()) - half, float(x.mean()) + half
-
-
 def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     """`first` - `second`, paired by seed."""
     apart = np.asarray(first, float) - np.asarray(second, float)
-    n, mean_low_high = len(apart), mean_interval(apart)
+    n, mean_low_high = len(apart), interval(apart)
     if n < 2:
         return Difference(*mean_low_high, p=np.nan, n=n, detectable=np.nan)
     error = apart.std(ddof=1) / n**0.5

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
 
-from ptm_explore.errors import PtmError
+from ptm_explore.errors import unknown
 from ptm_explore.interpret.probing import probe
 from ptm_explore.interpret.states import text_states
 from ptm_explore.model import Model
@@ -121,13 +121,10 @@ QUICK = ("pairs", "discriminator", "glue", "cloze")
 
 def choose(names: str | Iterable[str]) -> list[str]:
     """ "all", "quick", or names of yardsticks. PtmError for one that does not exist."""
-    chosen = (
-        {"all": list(YARDSTICKS), "quick": list(QUICK)}.get(names, names) if isinstance(names, str) else names
-    )  # type: ignore[arg-type]
-    chosen = [chosen] if isinstance(chosen, str) else list(chosen)
+    if isinstance(names, str):
+        names = {"all": tuple(YARDSTICKS), "quick": QUICK}.get(names, (names,))
+    chosen = list(names)
     for name in chosen:
         if name not in YARDSTICKS:
-            raise PtmError(
-                f"unknown yardstick {name!r}; give 'all', 'quick' or some of {', '.join(YARDSTICKS)}"
-            )
+            raise unknown("yardstick", name, YARDSTICKS, "Or 'all', or 'quick'.")
     return chosen

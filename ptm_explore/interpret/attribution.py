@@ -18,6 +18,7 @@ from torch import Tensor
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret import attention
 from ptm_explore.interpret.goal import Goal
+from ptm_explore.interpret.trace import by_query
 from ptm_explore.model import Model
 
 INTERNAL_BATCH = 16  # rows that a method computes at once
@@ -173,9 +174,10 @@ def _by_attention(goal: Goal, method: str) -> Tensor:
     if method == "attention_rollout":
         return attention.measure(model, text, pair, "rollout")[-1, 0, goal.place]
     # Chefer et al. 2021, equations 5 and 6; XLNet's predictions read the content stream by the query stream
-    asks = model.family == "xlnet" and not getattr(model, "kind", None)
     maps = attention.times_gradient(model, text, pair, "content", goal.read).mean(1)
-    asking = attention.times_gradient(model, text, pair, "query", goal.read).mean(1) if asks else maps
+    asking = (
+        attention.times_gradient(model, text, pair, "query", goal.read).mean(1) if by_query(model) else maps
+    )
     found, row = torch.eye(maps.size(-1)), torch.zeros(maps.size(-1))
     for layer, query in zip(maps, asking, strict=True):
         row = row + query[goal.place] @ found

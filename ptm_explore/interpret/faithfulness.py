@@ -22,7 +22,7 @@ from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.attribution import METHODS, explain
 from ptm_explore.interpret.goal import ERASER, FRACTIONS, Goal
 from ptm_explore.interpret.results import Estimates, Grid, intervals
-from ptm_explore.interpret.states import texts_of
+from ptm_explore.interpret.states import pairs_of
 from ptm_explore.model import Model
 from ptm_explore.text.tasks import Example
 
@@ -89,13 +89,12 @@ def faithfulness(
     for method in methods:
         if method not in allowed:
             raise unknown("attribution method", method, allowed)
-    texts_of(texts)
+    written = pairs_of(texts)
     if not methods or orders < 1 or (GOLD in methods and not all(marks)):
         raise PtmError("give a method and a random order at least; 'rationale' needs marked examples")
     found = []
-    for text, marked in zip(texts, marks, strict=True):
-        written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)
-        goal = Goal(model, written, pair, target, baseline)
+    for (text, pair), marked in zip(written, marks, strict=True):
+        goal = Goal(model, text, pair, target, baseline)
         spans = [goal.spans[w] for w in goal.ordinary]
         gold = torch.tensor([any(a < end and start < b for start, end in marked or ()) for a, b in spans])
         scores, took = [], []

@@ -88,9 +88,7 @@ class Goal:
 
     def read(self, out: Output) -> Float[Tensor, " B"]:
         """The score, of a forward pass."""
-        return self.pick(self.rows(out))
-
-    def pick(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        logits = self.rows(out)
         return logits[:, self.n] - (0 if self.against is None else logits[:, self.against])
 
     def chance(self, ids: Ids = None, edit: Edits = None) -> Float[Tensor, " B"]:

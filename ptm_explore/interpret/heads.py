@@ -11,12 +11,10 @@ import torch
 
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Grid, interval
-from ptm_explore.interpret.states import texts_of, word_attention
+from ptm_explore.interpret.states import PROBS, texts_of, word_attention
 from ptm_explore.interpret.trace import trace
 from ptm_explore.model import Model
 from ptm_explore.text.trees import Tree
-
-PROBS = ["layers.*.attention.probs"]
 
 
 def statistics(model: Model, texts: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import torch
 
 from ptm_explore.errors import PtmError
 from ptm_explore.interpret.results import Grid, layers
-from ptm_explore.interpret.trace import run, trace
+from ptm_explore.interpret.trace import by_query, run, trace
 from ptm_explore.layers.taps import Taps
 
 
@@ -22,7 +22,7 @@ def lens(model: Any, text: str, pair: str | None = None) -> Grid:
     found, L = trace(model, text, pair), model.config.n_layers
     tokens = model.encode(text, pair)
     # XLNet predicts by its query stream, whose states stand beside the others
-    stream = "query." if model.family == "xlnet" and not getattr(model, "kind", None) else ""
+    stream = "query." if by_query(model) else ""
     first = found["embeddings.query.out"] if stream else found.hidden[0]
     rows = []
     for state in (first, *(found[f"layers.{i}.{stream}out"] for i in range(L))):
@@ -32,10 +32,8 @@ def lens(model: Any, text: str, pair: str | None = None) -> Grid:
     chances, words = zip(*rows, strict=True)
     columns, what = (found.tokens, "position") if words[0] else (list(model.labels), "label")
     labels = [list(row) for row in words] if words[0] else None
-    note, title = (
-        "the head was trained on the last layer alone" + "; what comes next" * model.net.causal,
-        "What each layer would say",
-    )
+    note = "the head was trained on the last layer alone" + "; what comes next" * model.net.causal
+    title = "What each layer would say"
     return Grid(title, np.array(chances), layers(L), columns, "probability", ("layer", what), labels, note)
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from ptm_explore.errors import PtmError, unknown
 from ptm_explore.interpret.goal import Goal
 from ptm_explore.interpret.results import Estimates, Grid, intervals, layers
-from ptm_explore.interpret.states import texts_of
+from ptm_explore.interpret.states import pairs_of
+from ptm_explore.interpret.trace import by_query
 from ptm_explore.layers.taps import Edit
 from ptm_explore.model import Model
 
@@ -54,7 +55,7 @@ def patch(
         tokens = [a if a == b else f"{a}←{b}" for a, b in zip(tokens, theirs, strict=True)]
     here = torch.eye(T, dtype=torch.bool, device=model.device)  # row t changes position t
     before, ids, maps = float(goal()), goal.ids.expand(T, -1), []
-    streams = ["", "query."] if model.family == "xlnet" and not getattr(model, "kind", None) else [""]
+    streams = ["", "query."] if by_query(model) else [""]
     for layer in range(n):
         names = [_place_of(f"layers.{layer}.", stream, part) for stream in streams]
         new = [torch.zeros(()) if other is None else goal.activation(name, other) for name in names]
@@ -93,10 +94,8 @@ def ablate_heads(model: Model, texts: Sequence, target: Any = None, mean: bool =
     when the head gives on nothing but its `mean` over the text's positions, or zero (Michel et al. 2019)."""
     H = model.config.n_heads
     falls = []
-    texts_of(texts)
-    for text in texts:
-        written, pair = (text, None) if isinstance(text, str) else (text.text, text.pair)
-        goal = Goal(model, written, pair, target)
+    for text, pair in pairs_of(texts):
+        goal = Goal(model, text, pair, target)
         ids, before = goal.ids.expand(H, -1), float(goal.chance())
         here = torch.eye(H, dtype=torch.bool, device=model.device)[:, :, None, None]  # row h takes out head h
 

@@ -13,8 +13,9 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import t
 
+from ptm_explore.text.metrics import bootstrap
+
 Combine = Callable[[np.ndarray], float]
-DRAWS = 1_000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,7 @@ def interval(rows: np.ndarray, combine: Combine | None = None, seed: int = 0) ->
     if combine is None:
         half = float(t.ppf(0.975, len(rows) - 1) * rows.std(ddof=1) / len(rows) ** 0.5)
         return value, value - half, value + half
-    rng = np.random.default_rng(seed)
-    found = [combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(DRAWS)]
-    low, high = np.quantile(found, [0.025, 0.975])
-    return value, float(low), float(high)
+    return value, *bootstrap(rows, combine, seed)
 
 
 def intervals(each: Float[np.ndarray, "N R C"]) -> Float[np.ndarray, "R C 3"]:

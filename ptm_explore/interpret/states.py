@@ -16,15 +16,23 @@ from ptm_explore.interpret.trace import Trace, trace
 from ptm_explore.model import Model
 
 Spans = Sequence[tuple[int, int]]
+PROBS = ["layers.*.attention.probs"]
 READ = ("embeddings.out", "embeddings.projected", "layers.*.out")
 
 
-def texts_of(texts: Any) -> list[str]:
-    """Texts, given as strings or as examples; PtmError for anything else, and for a single string."""
-    found = [getattr(text, "text", text) for text in (() if isinstance(texts, str) else texts)]
-    if not found or not all(isinstance(text, str) and text.strip() for text in found):
+def pairs_of(texts: Any) -> list[tuple[str, str | None]]:
+    """Texts with their pairs, given as strings or as examples; PtmError for anything else, and for a single
+    string."""
+    given = () if isinstance(texts, str) else texts
+    found = [(getattr(one, "text", one), getattr(one, "pair", None)) for one in given]
+    if not found or not all(isinstance(text, str) and text.strip() for text, _ in found):
         raise PtmError(f"give a list of one or more texts that are not empty, not {texts!r:.60}")
     return found
+
+
+def texts_of(texts: Any) -> list[str]:
+    """`pairs_of` without the pairs."""
+    return [text for text, _ in pairs_of(texts)]
 
 
 def tokens_of(found: Trace, spans: Spans) -> list[list[int]]:
@@ -48,7 +56,7 @@ def text_states(model: Model, texts: Sequence[str]) -> Float[Tensor, "N L1 D"]:
 
 def word_attention(model: Model, text: str, spans: Spans) -> tuple[Float[Tensor, "L H W W"], list[int]]:
     """Attention between the words of a sentence that have tokens, and which those are."""
-    found = trace(model, text, read=["layers.*.attention.probs"])
+    found = trace(model, text, read=PROBS)
     groups = tokens_of(found, spans)
     kept = [w for w, group in enumerate(groups) if group]
     return merge(found.attention, [groups[w] for w in kept]), kept

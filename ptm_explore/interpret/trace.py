@@ -72,7 +72,8 @@ def trace(model: Model, text: str, pair: str | None = None, read: Sequence[str] 
     tokens = model.encode(text, pair)
     _check_memory(model.config, tokens.ids.size(1), read)
     taps = Taps(read=read)
-    run(model, tokens.ids, tokens.segments, taps)
+    if read:  # else only the tokens and where they stand are asked for
+        run(model, tokens.ids, tokens.segments, taps)
     values = {name: value.squeeze(0).float().cpu() for name, value in taps.values.items()}
     words = tokens.words[0]
     sections = [0] * len(words) if pair is None else _sections(words)
@@ -82,6 +83,11 @@ def trace(model: Model, text: str, pair: str | None = None, read: Sequence[str] 
 def run(model: Model, ids: Tensor, segments: Tensor, taps: Taps | None) -> Output:
     """A forward pass; of XLNet every position asks by the query stream, too."""
     return model(ids, None, segments, taps=taps, **model.net.trace_options(ids.numel()))
+
+
+def by_query(model: Model) -> bool:
+    """Whether the query stream predicts: XLNet's, unless it is a classifier, which reads the content."""
+    return model.family == "xlnet" and not getattr(model, "kind", None)
 
 
 def _sections(words: list) -> list[int]:

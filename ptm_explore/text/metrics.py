@@ -51,10 +51,17 @@ def score(metric: Metric, examples: Sequence, predictions: Sequence, seed: int =
         raise PtmError(f"{len(predictions)} predictions for {len(examples)} examples; one each, at least one")
     pairs = zip(examples, predictions, strict=True)
     rows = np.array([metric.judge(example, prediction) for example, prediction in pairs], dtype=float)
+    return Score(metric.name, metric.combine(rows), *bootstrap(rows, metric.combine, seed, draws), len(rows))
+
+
+def bootstrap(
+    rows: np.ndarray, combine: Callable[[np.ndarray], float], seed: int = 0, draws: int = 1_000
+) -> tuple[float, float]:
+    """The 95 % interval of what `combine` makes of rows drawn with replacement (percentiles)."""
     rng = np.random.default_rng(seed)
-    found = [metric.combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(draws)]
+    found = [combine(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(draws)]
     low, high = np.quantile(found, [0.025, 0.975]) if draws else (np.nan, np.nan)
-    return Score(metric.name, metric.combine(rows), float(low), float(high), len(rows))
+    return float(low), float(high)
 
 
 def _mean(rows: np.ndarray) -> float:

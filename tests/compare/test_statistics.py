@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ptm_explore.compare.statistics import Difference, difference, holm, mean_interval
+from ptm_explore.compare.statistics import Difference, difference, holm
+from ptm_explore.interpret.results import interval
 
 
 def test_identical_recipes_differ_no_more_often_than_the_nominal_rate():
@@ -45,8 +46,8 @@ def test_textbook_values():
     assert found.p == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
     assert holm([0.01, 0.04, 0.03, float("nan")])[:3] == pytest.approx([0.03, 0.06, 0.06])
-    assert mean_interval([1.0])[0] == 1
-    assert np.isnan(mean_interval([1.0])[1])
+    assert interval([1.0])[0] == 1
+    assert np.isnan(interval([1.0])[1])
 
 
 def test_verdicts():
